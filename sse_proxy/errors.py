@@ -1,0 +1,278 @@
+"""Every way a request can fail, as one tree, and the closed set of stream outcomes.
+
+An error carries what each layer needs and no more: an HTTP status, a stable ``code`` (an outcome's name, INTERFACE
+"Errors to the client"), a message that is safe to show to a client (never an upstream address), and whether the upstream
+ever had the request, which decides if a client may send it again.
+
+    SSEProxyError
+    ├── RequestError            the caller misused us (4xx)
+    │   ├── BadRequest              400
+    │   ├── Unauthorized            401
+    │   ├── NotFound                404
+    │   └── RequestTooLarge         413
+    ├── Refused                 we are full or draining (503); the upstream never had the request
+    ├── UpstreamError           the upstream failed (502)
+    │   ├── ConnectFailed           502, refused, unreachable, TLS or DNS failure: never sent
+    │   ├── ConnectTimeout          504, never sent
+    │   ├── UpstreamClosed          502, closed or reset before the response was complete
+    │   ├── UpstreamProtocolError   502, not HTTP, or not the stream that was asked for
+    │   ├── UpstreamReported        the upstream's own error event; its own 4xx or 5xx where it gave one
+    │   ├── Truncated               502, ended without its dialect's terminal signal
+    │   ├── EventTooLarge           502, one event over ``max_event_bytes``
+    │   ├── FirstEventTimeout       504
+    │   ├── IdleTimeout             504
+    │   └── TotalTimeout            504
+    ├── Drained                 the process is shutting down under an open stream (503)
+    └── ClientLeft              nobody is there to be told
+        ├── ClientDisconnected
+        └── ClientStalled
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+__all__ = [
+    "BadRequest",
+    "ClientDisconnected",
+    "ClientLeft",
+    "ClientStalled",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "Drained",
+    "EventTooLarge",
+    "FirstEventTimeout",
+    "IdleTimeout",
+    "NotFound",
+    "Outcome",
+    "Refused",
+    "RequestError",
+    "RequestTooLarge",
+    "SSEProxyError",
+    "TotalTimeout",
+    "Truncated",
+    "Unauthorized",
+    "UpstreamClosed",
+    "UpstreamError",
+    "UpstreamProtocolError",
+    "UpstreamReported",
+]
+
+
+class Outcome(StrEnum):
+    """How a stream ended; the label values of ``sse_proxy_streams_total`` (INTERFACE "Metrics")."""
+
+    COMPLETED = "completed"
+    CLIENT_DISCONNECTED = "client_disconnected"
+    UPSTREAM_ERROR = "upstream_error"
+    UPSTREAM_TRUNCATED = "upstream_truncated"
+    CONNECT_TIMEOUT = "connect_timeout"
+    FIRST_EVENT_TIMEOUT = "first_event_timeout"
+    IDLE_TIMEOUT = "idle_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+    CLIENT_STALLED = "client_stalled"
+    TOO_LARGE = "too_large"
+    DRAINED = "drained"
+    REJECTED = "rejected"
+    STOPPED = "stopped"
+
+
+class SSEProxyError(Exception):
+    """Base of all errors of this package: ``str(error)`` is the message for the client."""
+
+    status: ClassVar[int] = 500
+    outcome: ClassVar[Outcome] = Outcome.UPSTREAM_ERROR
+    error_type: ClassVar[str] = "server_error"
+    #: True: the upstream may have seen the request, so a repeat may generate (and bill) twice.
+    reached_upstream: ClassVar[bool] = True
+    #: Seconds for ``Retry-After``; None sends no such header.
+    retry_after: ClassVar[int | None] = None
+    default_message: ClassVar[str] = "internal error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.default_message)
+
+    @property
+    def http_status(self) -> int:
+        """The status of an answer that has not begun yet."""
+        return self.status
+
+    @property
+    def code(self) -> str:
+        """The stable ``code`` of the error body: the outcome's name."""
+        return self.outcome.value
+
+
+class RequestError(SSEProxyError):
+    """The caller misused us; nothing was sent upstream."""
+
+    status = 400
+    outcome = Outcome.REJECTED
+    error_type = "invalid_request_error"
+    reached_upstream = False
+    default_message = "bad request"
+
+
+class BadRequest(RequestError):
+    """400: a request that cannot be forwarded."""
+
+
+class Unauthorized(RequestError):
+    """401: no token, or one that is not in ``auth_tokens_file``."""
+
+    status = 401
+    error_type = "authentication_error"
+    default_message = "missing or unknown access token"
+
+
+class NotFound(RequestError):
+    """404: nothing under the reserved prefix ``/-/sse-proxy/`` has this name."""
+
+    status = 404
+    error_type = "not_found_error"
+    default_message = "not found"
+
+
+class RequestTooLarge(RequestError):
+    """413: the body is over ``max_request_bytes``."""
+
+    status = 413
+    error_type = "request_too_large"
+    default_message = "the request body is too large"
+
+
+class Refused(SSEProxyError):
+    """503: full or draining; another replica, or a little later, will do."""
+
+    status = 503
+    outcome = Outcome.REJECTED
+    error_type = "overloaded_error"
+    reached_upstream = False
+    retry_after = 1
+    default_message = "the proxy is at its limit of streams"
+
+
+class UpstreamError(SSEProxyError):
+    """The upstream failed."""
+
+    status = 502
+    outcome = Outcome.UPSTREAM_ERROR
+    error_type = "api_error"
+    default_message = "the upstream failed"
+
+
+class ConnectFailed(UpstreamError):
+    """502: no connection could be made, so the request was never sent."""
+
+    reached_upstream = False
+    retry_after = 1
+    default_message = "the upstream refused the connection"
+
+
+class ConnectTimeout(UpstreamError):
+    """504: no connection within ``connect_timeout_seconds``."""
+
+    status = 504
+    outcome = Outcome.CONNECT_TIMEOUT
+    error_type = "timeout_error"
+    reached_upstream = False
+    retry_after = 1
+    default_message = "connecting to the upstream took too long"
+
+
+class UpstreamClosed(UpstreamError):
+    """502: the connection ended before the response did."""
+
+    default_message = "the upstream closed the connection before its answer was complete"
+
+
+class UpstreamProtocolError(UpstreamError):
+    """502: what came back is not HTTP, or not the stream that was asked for."""
+
+    default_message = "the upstream sent an answer that cannot be understood"
+
+
+class UpstreamReported(UpstreamError):
+    """The upstream's own error event, told on with its own status where that is a 4xx or 5xx."""
+
+    def __init__(self, message: str = "", *, status: int = 502, body: bytes | None = None) -> None:
+        super().__init__(message)
+        self._status = status if 400 <= status <= 599 else 502
+        #: The upstream's JSON error document as it came; None when there was none to pass on.
+        self.body = body
+
+    @property
+    def http_status(self) -> int:
+        """The upstream's own 4xx or 5xx, else 502."""
+        return self._status
+
+
+class Truncated(UpstreamError):
+    """502: the body ended without the dialect's terminal signal."""
+
+    outcome = Outcome.UPSTREAM_TRUNCATED
+    default_message = "the upstream ended its stream before the answer was complete"
+
+
+class EventTooLarge(UpstreamError):
+    """502: one event (or record) is over ``max_event_bytes``."""
+
+    outcome = Outcome.TOO_LARGE
+    default_message = "the upstream sent an event over the size limit"
+
+
+class FirstEventTimeout(UpstreamError):
+    """504: no payload event (non-stream: no response headers) within ``first_event_timeout_seconds``."""
+
+    status = 504
+    outcome = Outcome.FIRST_EVENT_TIMEOUT
+    error_type = "timeout_error"
+    default_message = "the upstream sent nothing in time"
+
+
+class IdleTimeout(UpstreamError):
+    """504: no payload event (non-stream: no byte) for ``idle_timeout_seconds``."""
+
+    status = 504
+    outcome = Outcome.IDLE_TIMEOUT
+    error_type = "timeout_error"
+    default_message = "the upstream fell silent"
+
+
+class TotalTimeout(UpstreamError):
+    """504: the whole stream took longer than ``total_timeout_seconds``."""
+
+    status = 504
+    outcome = Outcome.TOTAL_TIMEOUT
+    error_type = "timeout_error"
+    default_message = "the stream took longer than allowed"
+
+
+class Drained(SSEProxyError):
+    """503: ``drain_seconds`` were over and the stream was still open."""
+
+    status = 503
+    outcome = Outcome.DRAINED
+    error_type = "overloaded_error"
+    retry_after = 1
+    default_message = "the proxy is shutting down"
+
+
+class ClientLeft(SSEProxyError):
+    """Nobody is there to be told; ends up in metrics and the log only."""
+
+    status = 499
+    outcome = Outcome.CLIENT_DISCONNECTED
+    default_message = "the client left"
+
+
+class ClientDisconnected(ClientLeft):
+    """The client closed its connection."""
+
+
+class ClientStalled(ClientLeft):
+    """The client read nothing for ``client_stall_timeout_seconds`` while there was something to send."""
+
+    outcome = Outcome.CLIENT_STALLED
+    default_message = "the client stopped reading"

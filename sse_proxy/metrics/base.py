@@ -1,0 +1,70 @@
+"""What the data path tells the metrics, and the implementation that listens to nothing.
+
+The protocol is deliberately small: a stream keeps plain integers while it runs and hands them over once, in a
+`StreamReport`. The only call on the way of an event is `Metrics.gap`, which must cost well below a microsecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..errors import Outcome
+
+__all__ = ["Metrics", "NullMetrics", "StreamReport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReport:
+    """The life of one finished stream; seconds are fractions, counts are totals of the stream."""
+
+    dialect: str
+    #: None: the request asked for a stream and was answered with an ordinary response; only bytes and activity count.
+    outcome: Outcome | None
+    #: Seconds from the request to the first payload event; None when none came.
+    first_event_seconds: float | None = None
+    duration_seconds: float = 0.0
+    events: int = 0
+    #: Bytes read from the upstream ("in") and handed to the client ("out").
+    bytes_in: int = 0
+    bytes_out: int = 0
+    heartbeats: Mapping[str, int] = field(default_factory=dict)
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    #: By type (``input``, ``output``, …), from the usage that the upstream reported.
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    #: Seconds without a byte to the client before it left; None unless it left.
+    disconnect_silence_seconds: float | None = None
+
+
+class Metrics(Protocol):
+    """Where numbers go. No method may block, raise or await."""
+
+    def request(self, route: str, code: int) -> None:
+        """Count one answered request; *route* comes from a closed set, never from the path."""
+
+    def opened(self) -> None:
+        """A stream candidate entered."""
+
+    def gap(self, seconds: float) -> None:
+        """Time between two payload events of one stream; called once an event."""
+
+    def closed(self, report: StreamReport) -> None:
+        """A stream candidate left; called exactly once for each `opened`."""
+
+    def loop_lag(self, seconds: float) -> None:
+        """How late the event loop ran a timer."""
+
+
+class NullMetrics:
+    """`Metrics` that counts nothing."""
+
+    def request(self, route: str, code: int) -> None: ...
+
+    def opened(self) -> None: ...
+
+    def gap(self, seconds: float) -> None: ...
+
+    def closed(self, report: StreamReport) -> None: ...
+
+    def loop_lag(self, seconds: float) -> None: ...
