@@ -1,0 +1,238 @@
+"""The outermost layer of the proxy: who and what gets in, and what every answer carries.
+
+In this order: request id, CORS preflight, the reserved prefix, draining, requests that HTTP forbids to forward, access
+token, ``Max-Forwards``, body size; then the app below. Whatever the gate refuses has not reached the upstream. Every
+answer, a refusal or the app's own, gets ``X-Request-Id`` and, where ``cors_origins`` is set, our CORS fields, and is
+counted once in ``requests_total``. An `SSEProxyError` that the app raises before its response has started becomes a
+JSON answer here; so does any other exception, which is then re-raised for the server's log.
+
+To the app below, the scope (a copy) additionally holds:
+
+``sse_proxy.request_id``
+    str: what ``X-Request-Id`` will be unless the response brings its own.
+``sse_proxy.client``
+    str: key of per-client limits (`core.admission.Admission`); never a token itself.
+``sse_proxy.trusted``
+    bool: the peer is one of ``trusted_proxies``.
+``sse_proxy.route``
+    str, for the app to set on this very scope: the ``route`` label of ``requests_total``; "other" until then.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .auth import TokenFile, authenticate, client_key
+from .core.headers import (
+    HeaderList,
+    RawHeaders,
+    content_length,
+    first,
+    max_forwards,
+    request_id,
+    tokens,
+    with_max_forwards,
+    without,
+)
+from .core.target import own_path, reserved_name
+from .core.trusted import TrustedProxies
+from .cors import CorsPolicy
+from .errors import BadRequest, ClientLeft, NotFound, Refused, RequestTooLarge, SSEProxyError, Unauthorized
+from .errors_http import error_response, render_plain
+from .exchange import Exchange
+from .lifecycle import Lifecycle
+from .metrics.base import Metrics
+from .readiness import probe_response
+from .settings import Settings
+
+__all__ = ["Gate", "RenderError"]
+
+#: The JSON body of an error, in the shape that the client of this scope understands.
+RenderError = Callable[[Scope, SSEProxyError], bytes]
+
+
+class Gate:
+    """ASGI app around *app*; lifespan scopes pass, websockets are refused.
+
+    *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *render*: makes error bodies. *clock*: monotonic seconds.
+
+    Raises:
+        SettingsError: ``auth_tokens_file`` is not usable.
+        ValueError: an entry of ``trusted_proxies`` is no address or network.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        *,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        upstream_ready: Callable[[], bool],
+        render: RenderError = lambda _scope, error: render_plain(error),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+        self._upstream_ready = upstream_ready
+        self._render = render
+        self._clock = clock
+        self._max_request_bytes = settings.max_request_bytes
+        self._trusted = TrustedProxies(settings.trusted_proxies)
+        self._cors = CorsPolicy(settings.cors_origins) if settings.cors_origins else None
+        self._tokens = TokenFile(settings.auth_tokens_file) if settings.auth_tokens_file else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            self._metrics.request("gate", await _deny_websocket(scope, receive, send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, outer: Scope, receive: Receive, send: Send) -> None:
+        headers = outer["headers"]
+        identity = request_id(upstream=None, client=first(headers, b"x-request-id"), new=lambda: uuid4().hex)
+        scope = {**outer, "sse_proxy.request_id": identity.decode("ascii"), "sse_proxy.route": "gate"}
+        exchange = Exchange(
+            outer,
+            receive,
+            send,
+            request_id=identity,
+            max_request_bytes=self._max_request_bytes,
+            complete=self._completion(outer["method"], headers),
+        )
+        try:
+            await self._admit(scope, exchange)
+        except Exception as error:
+            if not await self._told(error, scope, exchange):
+                raise
+        finally:
+            self._metrics.request(scope["sse_proxy.route"], exchange.code)
+
+    def _completion(self, method: str, request: RawHeaders) -> Callable[[RawHeaders], HeaderList]:
+        """What is done to the headers of every answer to this request."""
+        if not self._cors:
+            return list
+        if self._cors.is_preflight(method, request):
+            return partial(self._cors.preflight_headers, request)
+        return partial(self._cors.response_headers, first(request, b"origin"))
+
+    async def _admit(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer the request, or raise, or hand it to the app."""
+        if self._cors and self._cors.is_preflight(scope["method"], scope["headers"]):
+            await exchange.respond(204, [])
+            return
+        if (name := reserved_name(*own_path(scope))) is not None:
+            await self._probe(name, scope["method"], exchange)
+            return
+        if self._lifecycle.refusing:
+            raise Refused("the proxy is shutting down")
+        _check_forwardable(scope["method"], scope["headers"])
+        self._identify(scope)
+        if scope["method"] == "OPTIONS" and not _count_hop(scope):
+            await exchange.respond(200, [(b"content-length", b"0")])
+            return
+        self._check_size(scope["headers"])
+        await self._pass_on(scope, exchange)
+
+    async def _probe(self, name: str, method: str, exchange: Exchange) -> None:
+        """Answer a load balancer's probe, which needs no token and is answered during the drain too."""
+        if name not in {"healthz", "readyz"} or method not in {"GET", "HEAD"}:
+            raise NotFound
+        status, document = 200, {"status": "ok"}
+        if name == "readyz":
+            status, document = probe_response(self._lifecycle, self._upstream_ready)
+        body = json.dumps(document).encode("ascii")
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await exchange.respond(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+    def _identify(self, scope: Scope) -> None:
+        """Find out who is asking, by the token or the address; a token of ours goes no further.
+
+        Raises:
+            Unauthorized: tokens are asked for, and there is no known one.
+        """
+        peer = scope["client"][0] if scope.get("client") else None
+        token = None
+        if self._tokens:
+            token, scope["headers"] = authenticate(scope["headers"], self._tokens, self._clock())
+        scope["sse_proxy.trusted"] = self._trusted.trusts(peer)
+        address = self._trusted.client_address(peer, scope["headers"])
+        scope["sse_proxy.client"] = client_key(token=token, address=address)
+
+    def _check_size(self, headers: RawHeaders) -> None:
+        length = content_length(headers)
+        if length is not None and 0 < self._max_request_bytes < length:
+            raise RequestTooLarge
+
+    async def _pass_on(self, scope: Scope, exchange: Exchange) -> None:
+        if self._cors:
+            scope["headers"] = without(scope["headers"], frozenset({b"origin"}))
+        scope["sse_proxy.route"] = "other"
+        await self._app(scope, exchange.receive, exchange.send)
+        if exchange.too_large and exchange.status is None:
+            raise RequestTooLarge
+
+    async def _told(self, error: Exception, scope: Scope, exchange: Exchange) -> bool:
+        """Answer with *error* where that is still possible; False: it must go on to the server."""
+        if isinstance(error, ClientLeft):
+            exchange.client_left = True
+            return True
+        if exchange.status is not None:
+            return False
+        if exchange.too_large:
+            error = RequestTooLarge()
+        known = error if isinstance(error, SSEProxyError) else None
+        if not exchange.client_left:
+            await self._answer(known or SSEProxyError(), scope, exchange)
+        return known is not None
+
+    async def _answer(self, error: SSEProxyError, scope: Scope, exchange: Exchange) -> None:
+        challenge = [(b"www-authenticate", b'Bearer realm="sse-proxy"')] if isinstance(error, Unauthorized) else []
+        start, body = error_response(error, body=self._render(scope, error), headers=challenge)
+        # A drained client must find another replica; the rest of a body that is too large is not worth reading.
+        close = isinstance(error, RequestTooLarge) or (isinstance(error, Refused) and self._lifecycle.refusing)
+        await exchange.respond(start["status"], start["headers"], body["body"], close=close)
+
+
+def _check_forwardable(method: str, headers: HeaderList) -> None:
+    """Refuse what a gateway cannot pass on.
+
+    Raises:
+        BadRequest: TRACE, which would tell credentials to whoever reads the answer (RFC 9110 § 9.3.8); CONNECT, which
+            is for tunnels; a websocket handshake. Other ``Upgrade`` offers are ignored (§ 7.8).
+    """
+    if method in {"CONNECT", "TRACE"}:
+        raise BadRequest(f"{method} is not supported")
+    if any(offer.partition(b"/")[0] == b"websocket" for offer in tokens(headers, b"upgrade")):
+        raise BadRequest("Upgrade is not supported")
+
+
+def _count_hop(scope: Scope) -> bool:
+    """Count this hop in ``Max-Forwards`` (RFC 9110 § 7.6.2); False: the request was meant to end here."""
+    hops = max_forwards(scope["headers"])
+    if hops == 0:
+        return False
+    if hops is not None:
+        scope["headers"] = with_max_forwards(scope["headers"], hops - 1)
+    return True
+
+
+async def _deny_websocket(scope: Scope, receive: Receive, send: Send) -> int:
+    """Refuse a handshake, with a reason where the server can carry one; return the status that the client sees."""
+    await receive()  # websocket.connect must be taken before it can be answered
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": "websockets are not supported"})
+        return 403
+    error = BadRequest("Upgrade is not supported")
+    for message in error_response(error, body=render_plain(error)):
+        await send({**message, "type": f"websocket.{message['type']}"})
+    return error.http_status
