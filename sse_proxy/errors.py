@@ -1,8 +1,8 @@
-"""Every way a request can fail, as one tree, and the closed set of stream outcomes.
+"""Every way a request can fail, as one tree.
 
 An error carries what each layer needs and no more: an HTTP status, a stable ``code`` (an outcome's name, INTERFACE
-"Errors to the client"), a message that is safe to show to a client (never an upstream address), and whether the upstream
-ever had the request, which decides if a client may send it again.
+"Errors to the client"), a message that is safe to show to a client (never an upstream address), and whether the
+upstream ever had the request, which decides if a client may send it again.
 
     SSEProxyError
     ├── RequestError            the caller misused us (4xx)
@@ -30,52 +30,16 @@ ever had the request, which decides if a client may send it again.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import ClassVar
 
+from .outcome import Outcome
+
 __all__ = [
-    "BadRequest",
-    "ClientDisconnected",
-    "ClientLeft",
-    "ClientStalled",
-    "ConnectFailed",
-    "ConnectTimeout",
-    "Drained",
-    "EventTooLarge",
-    "FirstEventTimeout",
-    "IdleTimeout",
-    "NotFound",
-    "Outcome",
-    "Refused",
-    "RequestError",
-    "RequestTooLarge",
-    "SSEProxyError",
-    "TotalTimeout",
-    "Truncated",
-    "Unauthorized",
-    "UpstreamClosed",
-    "UpstreamError",
-    "UpstreamProtocolError",
-    "UpstreamReported",
-]
-
-
-class Outcome(StrEnum):
-    """How a stream ended; the label values of ``sse_proxy_streams_total`` (INTERFACE "Metrics")."""
-
-    COMPLETED = "completed"
-    CLIENT_DISCONNECTED = "client_disconnected"
-    UPSTREAM_ERROR = "upstream_error"
-    UPSTREAM_TRUNCATED = "upstream_truncated"
-    CONNECT_TIMEOUT = "connect_timeout"
-    FIRST_EVENT_TIMEOUT = "first_event_timeout"
-    IDLE_TIMEOUT = "idle_timeout"
-    TOTAL_TIMEOUT = "total_timeout"
-    CLIENT_STALLED = "client_stalled"
-    TOO_LARGE = "too_large"
-    DRAINED = "drained"
-    REJECTED = "rejected"
-    STOPPED = "stopped"
+    "BadRequest", "ClientDisconnected", "ClientLeft", "ClientStalled", "ConnectFailed", "ConnectTimeout", "Drained",
+    "EventTooLarge", "FirstEventTimeout", "IdleTimeout", "NotFound", "Outcome", "Refused", "RequestError",
+    "RequestTooLarge", "SSEProxyError", "TotalTimeout", "Truncated", "Unauthorized", "UpstreamClosed",
+    "UpstreamError", "UpstreamProtocolError", "UpstreamReported",
+]  # fmt: skip
 
 
 class SSEProxyError(Exception):

@@ -1,0 +1,67 @@
+"""What one API of the mock is: a row of functions from what was asked for to blocks and JSON documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ..blocks import Block, JSONObject
+
+__all__ = ["ERROR_MESSAGE", "INPUT_TOKENS", "Api", "Ask"]
+
+#: Every prompt counts as this many tokens.
+INPUT_TOKENS = 7
+
+ERROR_MESSAGE = "the mock was told to fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request, as far as it shapes the answer."""
+
+    #: Distinguishes answers; goes into the API's own ids.
+    id: str
+    #: Unix time in seconds.
+    created: int
+    tokens: list[str]
+    model: str = "mock"
+    #: Choices (``n``).
+    choices: int = 1
+    #: ``stream_options.include_usage``.
+    include_usage: bool = False
+    no_done: bool = False
+    no_finish: bool = False
+    #: Status told in an in-stream error; None tells none.
+    error_status: int | None = None
+    #: The dialect's less usual in-stream error.
+    flat_error: bool = False
+    #: Generic events only: each carries its number, from 1, as ``id``.
+    ids: bool = False
+    #: Generic events only: the number of the event that the client has got last.
+    last_number: int = 0
+
+    @property
+    def text(self) -> str:
+        """The whole answer."""
+        return "".join(self.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One row of the table."""
+
+    #: The dialect's name, as in the metrics.
+    name: str
+    path: str
+    #: The whole stream.
+    blocks: Callable[[Ask], Iterator[Block]]
+    #: The answer where no stream was asked for.
+    document: Callable[[Ask], JSONObject]
+    #: The in-stream error after so many events, and what the dialect ends an error with.
+    error: Callable[[Ask, int], Iterator[Block]]
+    #: The body of an HTTP error of that status and message.
+    refusal: Callable[[int, str], JSONObject]
+    #: The API's own named keep-alive after so many events.
+    named_ping: Callable[[int], Block]
+    #: The event that changes nothing, after so many events.
+    noop: Callable[[Ask, int], Block]

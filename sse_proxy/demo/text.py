@@ -1,0 +1,44 @@
+"""The text that the mock generates: the same every time, and full of what breaks careless readers."""
+
+from __future__ import annotations
+
+__all__ = ["BAD_BYTE_MARK", "answer", "spoken"]
+
+#: Stands in a text where the defect ``invalid_utf8`` puts the byte FF; a reader that repairs sees just this character.
+BAD_BYTE_MARK = "\N{REPLACEMENT CHARACTER}"
+
+# Multi-byte characters, every kind of JSON escape, and the very bytes that framing and endings are recognised by.
+_WORDS = (
+    "stream",
+    "café",
+    "日本語",
+    "🌊",
+    'a "quoted" word',
+    "two\nlines",
+    "}{",
+    "back\\slash",
+    "data: field",
+    "👩‍🚀",
+    "[DONE]",
+    "blank\n\nline",
+    "message_stop",
+    "\tΩmega",
+    '"finish_reason":"stop"',
+    ": comment",
+    "error",
+)
+
+
+def answer(tokens: int) -> list[str]:
+    """The *tokens* pieces of the mock's answer, numbered; each ends in a space and none starts with one."""
+    return [f"{_WORDS[number % len(_WORDS)]}{number} " for number in range(tokens)]
+
+
+def spoken(tokens: int, *, huge: int = 0, bad_byte: bool = False) -> list[str]:
+    """`answer`, with a second token of *huge* letters, and with `BAD_BYTE_MARK` behind the first token."""
+    pieces = answer(tokens)
+    if huge:
+        pieces[1:2] = ["x" * huge]
+    if bad_byte and pieces:
+        pieces[0] += BAD_BYTE_MARK
+    return pieces
