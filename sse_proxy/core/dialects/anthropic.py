@@ -1,0 +1,62 @@
+"""Anthropic Messages: named events from ``message_start`` to ``message_stop``, with native pings.
+
+The heartbeat is the API's own ``ping`` event: it is data, so it feeds every client's timer. SDKs raise only on
+``event: error``, never on an unnamed error object (reference: formats.md § B3).
+"""
+
+from __future__ import annotations
+
+from ...errors import SSEProxyError
+from ..sse import Event
+from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
+
+__all__ = ["ANTHROPIC"]
+
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+_USAGE = {"input_tokens": "input", "output_tokens": "output", "cache_read_input_tokens": "cached_input"}
+#: The API's own names for what our errors mean; clients switch on them.
+_TYPES = {"server_error": "api_error", "timeout_error": "timeout_error", "overloaded_error": "overloaded_error"}
+
+
+def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
+    kind = payload.get("type") or event.event.decode()
+    if kind == "error" or event.event == b"error":
+        state.error = reported_error(payload, event.data)
+    elif kind == "message_start":
+        message = payload.get("message")
+        state.usage = usage_counts(message.get("usage") if isinstance(message, dict) else None, _USAGE)
+    elif kind == "message_delta":
+        # Counts are cumulative, and those of the start that are not repeated still hold.
+        state.usage = state.usage | usage_counts(payload.get("usage"), _USAGE)
+        delta = payload.get("delta")
+        state.finished = state.finished or (isinstance(delta, dict) and bool(delta.get("stop_reason")))
+    elif kind == "message_stop":
+        state.terminated = True
+
+
+def _is_ping(event: Event) -> bool:
+    return event.event == b"ping"
+
+
+def _error_body(error: SSEProxyError) -> bytes:
+    kind = _TYPES.get(error.error_type, error.error_type)
+    return compact({"type": "error", "error": {"type": kind, "message": str(error), "code": error.code}})
+
+
+def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
+    return b"event: error\ndata: " + _error_body(error) + b"\n\n"
+
+
+ANTHROPIC = Dialect(
+    name="anthropic",
+    paths=("/v1/messages",),
+    markers=(b"message_start", b"message_delta", b"message_stop", b"event: error", b'"error"', b"event: ping"),
+    inspect=_inspect,
+    is_ping=_is_ping,
+    noop=lambda _state: _PING,
+    prefers_noop=True,
+    error_body=_error_body,
+    error_frame=_error_frame,
+    terminator=_STOP,
+)

@@ -1,0 +1,122 @@
+"""OpenAI chat completions and legacy completions, the dialect of nearly every LLM server.
+
+The answer is complete when as many choices as the request asked for have a ``finish_reason``, or at ``[DONE]``;
+``[DONE]`` is added only then, or after an error (DESIGN fact 3). The error frame's first key is literally ``"error"``
+without a space before the colon: some clients look for just that (reference: formats.md § B4).
+"""
+
+from __future__ import annotations
+
+from ...errors import SSEProxyError
+from ..sse import Event
+from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
+
+__all__ = ["CHAT", "COMPLETIONS", "DONE", "openai_error"]
+
+DONE = b"data: [DONE]\n\n"
+
+_USAGE = {
+    "prompt_tokens": "input",
+    "completion_tokens": "output",
+    "prompt_tokens_details.cached_tokens": "cached_input",
+    "completion_tokens_details.reasoning_tokens": "reasoning_output",
+}
+
+
+def openai_error(error: SSEProxyError) -> JSONObject:
+    """The ``error`` object of OpenAI's REST API."""
+    return {"message": str(error), "type": error.error_type, "param": None, "code": error.code}
+
+
+def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if event.data == b"[DONE]":
+        state.terminated = True
+        return
+    if payload.get("error"):  # as in the SDKs: null, "" and {} are none
+        state.error = reported_error(payload, event.data)
+        return
+    if not state.started:
+        state.identity = {key: payload[key] for key in ("id", "created", "model") if key in payload}
+    if counts := usage_counts(payload.get("usage"), _USAGE):
+        state.usage = counts
+    _finish(payload.get("choices"), state)
+
+
+def _finish(choices: object, state: StreamState) -> None:
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
+            if not state.choices:
+                state.seen_choices.add(index)
+            if choice.get("finish_reason"):
+                state.finished_choices.add(index)
+    wanted = state.choices or len(state.seen_choices)
+    state.finished = 0 < wanted <= len(state.finished_choices)
+
+
+def _is_ping(event: Event) -> bool:
+    # Not of this API, but some servers send it all the same, and the SDKs take its data for a chunk.
+    return event.event == b"ping"
+
+
+def _noop(kind: str, choice: JSONObject) -> bytes:
+    return b"data: " + compact({"object": kind, **choice}) + b"\n\n"
+
+
+def _chat_noop(state: StreamState) -> bytes:
+    identity = state.identity or {"id": "chatcmpl-keepalive", "created": 0, "model": ""}
+    choice = {"index": 0, "delta": {}, "finish_reason": None}
+    return _noop("chat.completion.chunk", {**identity, "choices": [choice]})
+
+
+def _completions_noop(state: StreamState) -> bytes:
+    identity = state.identity or {"id": "cmpl-keepalive", "created": 0, "model": ""}
+    choice = {"index": 0, "text": "", "logprobs": None, "finish_reason": None}
+    return _noop("text_completion", {**identity, "choices": [choice]})
+
+
+def _error_body(error: SSEProxyError) -> bytes:
+    return compact({"error": openai_error(error)})
+
+
+def _error_frame(error: SSEProxyError, state: StreamState) -> bytes:
+    frame = b"data: " + _error_body(error) + b"\n\n"
+    if state.wants_named_errors:
+        frame += b"event: error\n" + frame
+    return frame + DONE
+
+
+CHAT = Dialect(
+    name="openai_chat",
+    paths=("/chat/completions",),
+    markers=(
+        b'"finish_reason":"',
+        b'"finish_reason": "',
+        b'"usage":{',
+        b'"usage": {',
+        b'"error"',
+        b"[DONE]",
+        b"event: ping",
+    ),
+    inspect=_inspect,
+    is_ping=_is_ping,
+    noop=_chat_noop,
+    error_body=_error_body,
+    error_frame=_error_frame,
+    terminator=DONE,
+    ends_errors=True,
+    parallel=True,
+)
+
+COMPLETIONS = Dialect(
+    name="openai_completions",
+    paths=("/v1/completions",),
+    markers=CHAT.markers,
+    inspect=_inspect,
+    is_ping=_is_ping,
+    noop=_completions_noop,
+    error_body=_error_body,
+    error_frame=_error_frame,
+    terminator=DONE,
+    ends_errors=True,
+    parallel=True,
+)

@@ -1,0 +1,127 @@
+"""Repairs of one payload in dialects where every payload is one JSON document (or ``[DONE]``).
+
+Each defect was seen in the wild (reference: formats.md § A4). A payload that none of the repairs makes whole is passed
+on as it came: the proxy never drops what it does not understand. Repairing what was repaired changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .sse import Repairs, is_complete_json
+
+__all__ = ["is_plain_json", "repair_payload"]
+
+#: Two documents back to back. The fast path refuses these bytes as well, so both paths decide alike.
+_SEAMS = (b"}{", b"} {")
+
+#: Possessive: a payload may be megabytes of ``data:``, and there is nothing to come back to.
+_PREFIXES = re.compile(rb"\s*+(?:data:\s*+)*+")
+_WHITE_SPACE = re.compile(r"[ \t]*+")
+
+#: The error object without its envelope, which no SDK takes for an error (old vLLM).
+_BARE_ERROR = re.compile(rb'\{\s*"object"\s*:\s*"error"\s*[,}]')
+
+_decoder = json.JSONDecoder()
+
+
+def is_plain_json(chunk: bytes, events: int) -> bool:
+    """Whether each of the *events* payloads of a canonical *chunk* is an object that needs no repair."""
+    if events == 1:
+        whole = chunk.endswith(b"}\n\n") and (chunk.startswith(b"data: {") or b"\ndata: {" in chunk)
+    else:
+        starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
+        whole = starts == events and chunk.count(b"}\n\n") == events
+    return whole and _SEAMS[0] not in chunk and _SEAMS[1] not in chunk
+
+
+def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
+    """The payloads that *data* stands for: none for a wrapped comment or nothing at all, as a rule one, or several.
+
+    The very same object comes back when nothing had to be done. Counts what was done in *repairs*, under
+    ``double_data``, ``comment_in_data``, ``empty_data``, ``multi_line_data``, ``concatenated_json``, ``white_space``
+    and ``bare_error``.
+    """
+    payload = data.strip()
+    if payload.startswith((b"data:", b":")):
+        payload = data = _unwrap(payload, repairs)
+        if not payload:
+            return []
+    if not payload:
+        _count(repairs, "empty_data")
+        return []
+    if not payload.startswith((b"{", b"[")):
+        return [data]
+    documents = [_enveloped(document, repairs) for document in _documents(payload, repairs)]
+    if documents == [data]:
+        return [data]
+    if documents == [payload]:
+        _count(repairs, "white_space")
+    return documents
+
+
+def _unwrap(payload: bytes, repairs: Repairs) -> bytes:
+    """*payload* without ``data:`` in front of its lines, and without the lines that are comments."""
+    kept: list[bytes] = []
+    doubled = commented = False
+    for line in payload.split(b"\n"):
+        prefix = _PREFIXES.match(line)
+        start = prefix.end() if prefix else 0  # the pattern also matches nothing at all
+        doubled = doubled or line.startswith(b"data:")
+        if line.startswith(b":", start):
+            commented = True
+        else:
+            kept.append(line[start:])
+    if doubled:
+        _count(repairs, "double_data")
+    if commented:
+        _count(repairs, "comment_in_data")
+    return b"\n".join(kept).strip()
+
+
+def _documents(payload: bytes, repairs: Repairs) -> list[bytes]:
+    """The JSON documents in *payload*, each on one line; *payload* itself when that is not what it is."""
+    # Between tokens a line end is white space, within a string it cannot stand: joining loses nothing either way.
+    flat = payload.replace(b"\n", b"")
+    if len(flat) == len(payload) and not (_SEAMS[0] in flat or _SEAMS[1] in flat):
+        return [payload]
+    documents = _split(flat.decode())
+    if len(documents) > 1:
+        _count(repairs, "concatenated_json")
+        return documents
+    if documents and len(flat) != len(payload):
+        _count(repairs, "multi_line_data")
+        return documents
+    return [payload]
+
+
+def _split(text: str) -> list[bytes]:
+    """The documents in *text*, the last of them possibly cut; none when something else is in between."""
+    documents: list[bytes] = []
+    position = 0
+    while position < len(text):
+        if text.startswith("[DONE]", position):
+            end = position + len("[DONE]")
+        else:
+            try:
+                _, end = _decoder.raw_decode(text, position)
+            except (ValueError, RecursionError):
+                if not (documents and text.startswith(("{", "["), position)):
+                    return []
+                end = len(text)
+        documents.append(text[position:end].encode())
+        space = _WHITE_SPACE.match(text, end)
+        position = space.end() if space else end  # the pattern also matches nothing at all
+    return documents
+
+
+def _enveloped(document: bytes, repairs: Repairs) -> bytes:
+    if _BARE_ERROR.match(document) and is_complete_json(document):
+        _count(repairs, "bare_error")
+        return b'{"error":' + document + b"}"
+    return document
+
+
+def _count(repairs: Repairs, kind: str) -> None:
+    repairs[kind] = repairs.get(kind, 0) + 1

@@ -1,0 +1,117 @@
+"""The vocabulary of an event stream (WHATWG HTML § 9.2.5): an event, its canonical bytes, the test of the fast path.
+
+`encode` writes one event in canonical form; `core.framer` reads events back from any bytes. `canonical_events` proves
+with a few C-speed calls that a chunk already is canonical, so that the very same bytes object can be forwarded.
+
+Canonical form: LF only; fields in the order ``id``, ``event``, ``retry``, ``data``, each with one space after the
+colon; no block without data; exactly one blank line after each event; no BOM; valid UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+__all__ = ["BOM", "Event", "Repairs", "canonical_events", "encode", "is_complete_json", "is_utf8"]
+
+BOM = b"\xef\xbb\xbf"
+
+#: How often each kind of repair was made; the keys are the label values of ``sse_proxy_repairs_total``.
+Repairs = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One dispatched event; all text is valid UTF-8 without CR, and only ``data`` may hold LF."""
+
+    #: The data lines joined by one LF.
+    data: bytes
+    #: The event type; empty means ``message``.
+    event: bytes = b""
+    #: The last event ID set by this event, possibly empty; None leaves it as it was.
+    id: bytes | None = None
+    #: Reconnection time in milliseconds; None leaves it as it was.
+    retry: int | None = None
+
+
+def encode(event: Event) -> bytes:
+    """The canonical bytes of *event*, final blank line included.
+
+    Raises:
+        ValueError: ``id`` or ``event`` holds CR, LF or (``id``) NUL, which would break out of its line.
+    """
+    head = b""
+    if event.id is not None:
+        head = b"id: " + _one_line(event.id, b"\r\n\0") + b"\n"
+    if event.event:
+        head += b"event: " + _one_line(event.event, b"\r\n") + b"\n"
+    if event.retry is not None:
+        head += b"retry: %d\n" % event.retry
+    data = event.data
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\ndata: ")
+    return head + b"data: " + data + b"\n\n"
+
+
+def _one_line(value: bytes, forbidden: bytes) -> bytes:
+    if any(byte in value for byte in forbidden):
+        raise ValueError("an event's id and type are a single line")
+    return value
+
+
+def canonical_events(chunk: bytes) -> int:
+    r"""How many events *chunk* holds if it is canonical and starts at an event boundary; 0 when it is not.
+
+    The traffic this serves: one ``data: …\n\n`` or ``event: …\ndata: …\n\n`` a chunk, or a few of them (DESIGN "Fast
+    path"). Blocks with ``id`` or ``retry``, or with several data lines, go the correct way round.
+    """
+    if not chunk.endswith(b"\n\n") or b"\r" in chunk:
+        return 0
+    match chunk.count(b"\n"):
+        case 2:
+            events = 1 if chunk.startswith(b"data: ") else 0
+        case 3:
+            events = 1 if _is_named_event(chunk) else 0
+        case _:
+            events = _canonical_blocks(chunk)
+    if events and not chunk.isascii() and not is_utf8(chunk):
+        return 0
+    return events
+
+
+def _is_named_event(block: bytes) -> bool:
+    # An empty type is the same as none, and canonical form leaves it out.
+    return block.startswith(b"event: ") and b"\ndata: " in block and not block.startswith(b"event: \n")
+
+
+def _canonical_blocks(chunk: bytes) -> int:
+    blocks = chunk[:-2].split(b"\n\n")
+    for block in blocks:
+        newlines = block.count(b"\n")
+        if newlines == 0 and block.startswith(b"data: "):
+            continue
+        if newlines == 1 and _is_named_event(block):
+            continue
+        return 0
+    return len(blocks)
+
+
+def is_utf8(value: bytes) -> bool:
+    """Whether *value* is valid UTF-8."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_complete_json(value: bytes) -> bool:
+    """Whether *value* is one whole JSON document, or the ``[DONE]`` of the OpenAI dialects."""
+    if value == b"[DONE]":
+        return True
+    try:
+        # Of bytes it would guess UTF-16, and allow a BOM. What is not UTF-8 is on its way to being replaced.
+        json.loads(value.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True

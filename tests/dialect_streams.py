@@ -1,0 +1,121 @@
+"""Streams of every dialect for the tests of the core: sound ones, and pieces to build all kinds of wrong ones from."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from sse_proxy.core.dialects import DIALECTS, GENERIC, Dialect, StreamState
+from sse_proxy.core.dialects.generic import generic_with_terminal
+from sse_proxy.core.pipeline import Pipeline
+
+__all__ = ["ALL", "COMPLETE", "LIMIT", "drained", "facts", "pipeline", "streams"]
+
+LIMIT = 1 << 20
+
+ALL: dict[str, Dialect] = {
+    **{dialect.name: dialect for dialect in (*DIALECTS, GENERIC)},
+    "terminal": generic_with_terminal("done"),
+}
+
+_SPOILED = (
+    *(b"\n", b"\r\n", b"\r", b": ping\n", b": ping\n\n", b":", b"\xef\xbb\xbf", b"\xff", b"data: ", b"data:"),
+    *(b"}{", b" ", b"data: {}\ndata: {}\n\n", b"data: [DONE]\n", b"data: {}", b"data: x\xff\n\n"),
+    *(b"data: data: {}\n\n", b"data: : keepalive\n\n", b"data:\n\n", b"data: text\n\n", b"data: {}{}\n\n"),
+    *(b"data:  {}\n\n", b"data: {\ndata: }\n\n", b"data: {}\n", b"event: ping\n", b"error: {}\n\n"),
+    *(b"id: 1\n", b"id:\n", b"id: 2\n\n", b"retry: 9\n\n", b"event: \n", b"event: e\n"),
+    *(b"id: 3\ndata: {}\n\n", b"event: \ndata: {}\n\n", b"data: {}\nevent: late\n\n", b"data: {}\n\ndata: {}\n\n"),
+    *(b'data: {"error":{"message":"no","code":429}}\n\n', b'data: {"error":null}\n\n', b'data: {"object":"error"}\n\n'),
+)
+
+
+def _named(kind: bytes, rest: bytes = b"") -> bytes:
+    """One event whose payload tells its type again, as the APIs with named events do."""
+    return b"event: " + kind + b'\ndata: {"type":"' + kind + b'"' + rest + b"}\n\n"
+
+
+_CHAT = (
+    b'data: {"id":"c","created":1,"model":"m","choices":[{"index":0,"delta":{"text":"a"},"finish_reason":null}]}\n\n',
+    b'data: {"choices":[{"index":1,"delta":{},"finish_reason":null}]}\n\n',
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
+    b'data: {"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]}\n\n',
+    b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n',
+    b'data: {"choices":[{"delta":{"content":"\\"error\\" }{ caf\xc3\xa9"}}]}\n\n',
+    b"data: [DONE]\n\n",
+)
+_RESPONSES = (
+    _named(b"response.created", b',"sequence_number":0,"response":{"id":"r","model":"m"}'),
+    _named(b"response.in_progress", b',"sequence_number":1,"response":{"id":"x"}'),
+    _named(b"response.output_text.delta", b',"sequence_number":7,"delta":"a"'),
+    _named(b"response.output_text.delta", b',"delta":"b"'),
+    _named(b"keepalive", b',"sequence_number":7'),
+    _named(b"response.completed", b',"response":{"usage":{"input_tokens":3}}'),
+    _named(b"response.failed", b',"response":{"error":{"message":"no"}}'),
+    _named(b"error", b',"message":"no"'),
+)
+_ANTHROPIC = (
+    _named(b"message_start", b',"message":{"usage":{"input_tokens":3,"output_tokens":1}}'),
+    _named(b"content_block_delta", b',"index":0,"delta":{"text":"a"}'),
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    _named(b"message_delta", b',"delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":4}'),
+    _named(b"message_stop"),
+    _named(b"error", b',"error":{"type":"overloaded_error","message":"no"}'),
+)
+_GENERIC = (
+    *(b"data: a\n\n", b"event: e\ndata: a\n\n", b"data: a\n\ndata: b\n\n"),
+    *(b"event: done\ndata: \n\n", b"data: done\n\n"),
+)
+
+_SOUND: dict[str, tuple[bytes, ...]] = {
+    "openai_chat": _CHAT,
+    "openai_completions": _CHAT,
+    "openai_responses": _RESPONSES,
+    "anthropic": _ANTHROPIC,
+    "generic": _GENERIC,
+    "terminal": _GENERIC,
+}
+
+#: A whole and canonical answer in each dialect.
+COMPLETE: dict[str, bytes] = {
+    "openai_chat": _CHAT[0] * 3 + _CHAT[2] + _CHAT[4] + _CHAT[6],
+    "openai_completions": _CHAT[0] * 3 + _CHAT[2] + _CHAT[6],
+    "openai_responses": b"".join(_RESPONSES[at] for at in (0, 1, 2, 2, 5)),
+    "anthropic": b"".join(_ANTHROPIC[at] for at in (0, 1, 1, 3, 4)),
+    "generic": _GENERIC[0] + _GENERIC[1],
+    "terminal": _GENERIC[0] + _GENERIC[3],
+}
+
+
+def streams(dialect: str) -> st.SearchStrategy[bytes]:
+    """Streams of *dialect*: mostly sound events in any order, spoiled here and there, ended anywhere."""
+    sound = st.sampled_from(_SOUND[dialect])
+    piece = st.one_of(sound, sound, sound, st.sampled_from(_SPOILED), st.binary(max_size=3))
+    return st.lists(piece, max_size=14).map(b"".join)
+
+
+def pipeline(dialect: str, *, rewrite: bool = True, limit: int = LIMIT, choices: int = 1) -> Pipeline:
+    """A fresh pipeline for a stream of *dialect*."""
+    return Pipeline(ALL[dialect], state=StreamState(choices=choices), max_event_bytes=limit, rewrite=rewrite)
+
+
+def drained(dialect: str, *chunks: bytes, rewrite: bool = True) -> tuple[bytes, Pipeline]:
+    """What the client gets for *chunks* and the end of the body, and the pipeline that it came from."""
+    of_body = pipeline(dialect, rewrite=rewrite)
+    output = b"".join([*map(of_body.feed, chunks), of_body.flush()])
+    return output, of_body
+
+
+def facts(of_body: Pipeline, dialect: str) -> dict[str, object]:
+    """Everything that a caller can learn from a pipeline, in comparable form."""
+    state, row = of_body.state, ALL[dialect]
+    error = None if state.error is None else (str(state.error), state.error.http_status, state.error.body)
+    names = ("choices", "identity", "started", "has_ids", "seen_choices", "finished_choices", "finished", "terminated")
+    return {
+        **{name: getattr(state, name) for name in (*names, "usage", "complete")},
+        "error": error,
+        "noop": row.noop(state),
+        "events": of_body.events,
+        "repairs": of_body.repairs,
+        "over": of_body.over,
+        "between_events": of_body.between_events,
+        "began_with_error": of_body.began_with_error,
+    }

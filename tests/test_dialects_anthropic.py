@@ -1,0 +1,113 @@
+"""`core.dialects.anthropic`: the Messages API."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sse_proxy.core.dialects import StreamState
+from sse_proxy.core.dialects.anthropic import ANTHROPIC
+from sse_proxy.errors import Drained, IdleTimeout, NotFound, SSEProxyError, Truncated, UpstreamClosed
+
+from .dialect_streams import drained
+
+
+def event(kind: str, **payload: object) -> bytes:
+    """One event of the type *kind*."""
+    return b"event: " + kind.encode() + b"\ndata: " + json.dumps({"type": kind, **payload}).encode() + b"\n\n"
+
+
+START = event("message_start", message={"usage": {"input_tokens": 5, "cache_read_input_tokens": 2, "output_tokens": 1}})
+DELTA = event("content_block_delta", delta={"text": "a"})
+FINISH = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 9})
+STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "added"),
+    [
+        (START + DELTA + FINISH + STOP, b""),
+        (START + DELTA + STOP, b""),
+        (START + DELTA + FINISH, STOP),
+        (START + DELTA + b"event: message_stop\ndata: {}\n\n", b""),
+    ],
+)
+def test_whole_answers(body: bytes, added: bytes) -> None:
+    """``message_stop`` ends an answer, and is added after a stop reason."""
+    output, of_body = drained("anthropic", body)
+    assert output == body
+    assert of_body.conclude() == added
+    assert of_body.state.complete
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        START + DELTA,
+        START + event("message_delta", delta={"stop_reason": None}),
+        START + event("message_delta", delta=None),
+        START + event("message_delta"),
+        b"data: [DONE]\n\n",
+    ],
+)
+def test_cut_answers(body: bytes) -> None:
+    """Neither a stop reason nor ``message_stop``."""
+    _, of_body = drained("anthropic", body)
+    with pytest.raises(Truncated):
+        of_body.conclude()
+
+
+def test_a_later_delta_does_not_take_the_stop_reason_back() -> None:
+    """Once the answer has its reason it is complete."""
+    assert drained("anthropic", START + FINISH + event("message_delta", delta={}))[1].state.finished
+
+
+def test_usage_of_start_and_delta_are_put_together() -> None:
+    """The output count is cumulative; what the delta does not repeat still holds."""
+    assert drained("anthropic", START + DELTA + FINISH)[1].state.usage == {"input": 5, "output": 9, "cached_input": 2}
+
+
+def test_start_without_usage() -> None:
+    """Some servers leave it out."""
+    assert drained("anthropic", event("message_start", message=None))[1].state.usage == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        event("error", error={"type": "overloaded_error", "message": "no"}),
+        b'event: error\ndata: {"message":"no"}\n\n',
+        b'data: {"type":"error","error":{"message":"no"}}\n\n',
+        b"event: error\ndata: no\n\n",
+    ],
+)
+def test_error_of_the_upstream(error: bytes) -> None:
+    """It goes on as it came, nothing is added, and the answer is not complete even after a stop reason."""
+    output, of_body = drained("anthropic", START + FINISH + error)
+    assert output == START + FINISH + error
+    assert of_body.conclude() == b""
+    assert of_body.over
+    assert not of_body.state.complete
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (IdleTimeout(), "timeout_error", "idle_timeout"),
+        (UpstreamClosed(), "api_error", "upstream_error"),
+        (SSEProxyError(), "api_error", "upstream_error"),
+        (Drained(), "overloaded_error", "drained"),
+        (NotFound(), "not_found_error", "rejected"),
+    ],
+)
+def test_error_body_and_frame(error: SSEProxyError, kind: str, code: str) -> None:
+    """The API's own shape and names, as a body and as a named event."""
+    body = f'{{"type":"error","error":{{"type":"{kind}","message":"{error}","code":"{code}"}}}}'.encode()
+    assert ANTHROPIC.error_body(error) == body
+    assert ANTHROPIC.error_frame(error, StreamState()) == b"event: error\ndata: " + body + b"\n\n"
+
+
+def test_noop_is_the_native_ping() -> None:
+    """Byte for byte what the API sends, at any time."""
+    assert ANTHROPIC.noop(StreamState()) == b'event: ping\ndata: {"type": "ping"}\n\n'
