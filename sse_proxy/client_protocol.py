@@ -19,6 +19,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import weakref
+from collections.abc import Callable
 from contextlib import suppress
 
 import httptools
@@ -73,6 +75,7 @@ class ClientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         super().connection_made(transport)
+        self._extensions = {ABORT_EXTENSION: _weakly(self.abort), CLOSE_EXTENSION: _weakly(self.close)}
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -92,8 +95,7 @@ class ClientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_head_complete = False
-        extensions = {ABORT_EXTENSION: self.abort, CLOSE_EXTENSION: self.close}
-        self.scope["extensions"] = extensions  # type: ignore[typeddict-item]  # uvicorn knows its own only
+        self.scope["extensions"] = dict(self._extensions)  # type: ignore[arg-type]  # uvicorn knows its own only
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._is_head_complete:
@@ -149,6 +151,17 @@ class ClientProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.send_400_response(message)
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """Call *method* while its object is alive; a strong reference would leave each connection to the gc."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (alive := reference()) is not None:
+            alive()
+
+    return call
 
 
 class _Continuation:

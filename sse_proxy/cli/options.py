@@ -1,0 +1,93 @@
+"""Flags made from the settings model, one for each setting, so that none can be forgotten.
+
+Values stay text here: the model judges them, so that a mistake reads the same wherever it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from ..settings import FILE_ONLY, NOT_IN_THIS_VERSION, Loaded, Settings, load_settings
+
+__all__ = ["load", "setting_options"]
+
+_Callback = Callable[..., Any]
+
+# By the name or its last word, what stands for the value in the help; else TEXT.
+_METAVARS = {
+    "seconds": "SECONDS",
+    "bytes": "BYTES",
+    "port": "PORT",
+    "host": "ADDRESS",
+    "file": "FILE",
+    "cert": "FILE",
+    "key": "FILE",
+    "upstream": "URL",
+    "readiness_upstream": "tcp|PATH|off",
+    "streams": "NUMBER",
+    "client": "NUMBER",
+    "origins": "LIST",
+    "proxies": "LIST",
+    "headers": "LIST",
+}
+
+
+def setting_options(
+    *, without: Collection[str] = (), only: Collection[str] | None = None
+) -> Callable[[_Callback], _Callback]:
+    """A decorator that adds ``--config`` (as ``config``) and a flag for each setting, or each of *only*."""
+    names = [
+        name
+        for name in Settings.model_fields
+        if name not in FILE_ONLY and name not in without and (only is None or name in only)
+    ]
+
+    def decorate(callback: _Callback) -> _Callback:
+        for name in reversed(names):
+            callback = _option(name, Settings.model_fields[name])(callback)
+        return click.option(
+            "--config", metavar="FILE", help="A TOML file with settings by these names, in snake_case."
+        )(callback)
+
+    return decorate
+
+
+def load(config: str | None, flags: dict[str, Any], *, require_upstream: bool) -> Loaded:
+    """The effective settings; warnings are the caller's to tell.
+
+    Raises:
+        SettingsError: as `load_settings`.
+    """
+    return load_settings(flags, config=Path(config) if config else None, require_upstream=require_upstream)
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[_Callback], _Callback]:
+    flag = "--" + name.replace("_", "-")
+    text = f"{field.description} {_default(field)}".rstrip()
+    if name in NOT_IN_THIS_VERSION:
+        text += " (not in this version)"
+    if field.annotation is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    return click.option(flag, name, metavar=_metavar(name, field), help=text)
+
+
+def _metavar(name: str, field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return "|".join(get_args(field.annotation))
+    return _METAVARS.get(name, _METAVARS.get(name.rpartition("_")[2], "TEXT"))
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if default is None or default == ():
+        return ""
+    if isinstance(default, tuple):
+        return f"[default: {','.join(default)}]"
+    if isinstance(default, bool):
+        return f"[default: {'on' if default else 'off'}]"
+    return f"[default: {default:g}]" if isinstance(default, float) else f"[default: {default}]"

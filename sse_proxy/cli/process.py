@@ -1,0 +1,76 @@
+"""The proxy as a process: its parts, in one event loop, until it is told to end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from .. import logs
+from ..admin import create_admin
+from ..app import create_app
+from ..lifecycle import Lifecycle
+from ..metrics.prometheus import PrometheusMetrics
+from ..readiness import UpstreamProbe
+from ..server import Bound, background, serve
+from ..settings import Loaded, Settings, SettingsError
+from ..upstream.tls import create_ssl_context
+from .loop import run_loop
+
+__all__ = ["configure_logging", "run"]
+
+logger = logging.getLogger("sse_proxy")
+
+
+def configure_logging(loaded: Loaded) -> None:
+    """Log as the settings say, and begin with the warnings about them."""
+    logs.configure(loaded.settings.log_level, loaded.settings.log_format)
+    for warning in loaded.warnings:
+        logger.warning("%s", warning)
+
+
+def run(
+    settings: Settings,
+    *,
+    on_ready: Callable[[Bound], None],
+    extra: Sequence[tuple[ASGIApp, socket.socket]] = (),
+) -> int:
+    """Run the proxy, and *extra* apps beside it, until a signal ends it; return the exit code (`server.serve`).
+
+    Does not return after a second signal, which ends the process there and then.
+
+    Raises:
+        SettingsError: an address is taken, or a file that the settings name cannot be used.
+    """
+    return run_loop(_run(settings, on_ready, extra))
+
+
+async def _run(
+    settings: Settings, on_ready: Callable[[Bound], None], extra: Sequence[tuple[ASGIApp, socket.socket]]
+) -> int:
+    metrics, lifecycle = PrometheusMetrics(), Lifecycle()
+    try:
+        probe = UpstreamProbe(settings, ssl_context=_upstream_tls(settings))
+        traffic = create_app(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
+        admin = create_admin(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    async with background(probe.run()):
+        return await serve(
+            traffic, admin, settings, lifecycle=lifecycle, metrics=metrics, on_ready=on_ready, extra=extra
+        )
+
+
+def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:
+    """What the readiness probe trusts: the same as the requests do."""
+    if urlsplit(settings.upstream or "").scheme != "https":
+        return None
+    return create_ssl_context(
+        ca_file=settings.upstream_ca_file,
+        client_cert=settings.upstream_client_cert,
+        client_key=settings.upstream_client_key,
+    )

@@ -1,0 +1,21 @@
+"""Everything that users can set: the model, the way in from flags, environment and file, and what is risky."""
+
+from __future__ import annotations
+
+from .audit import audit
+from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
+from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from .values import mask
+
+__all__ = [
+    "ENV_PREFIX",
+    "FILE_ONLY",
+    "NOT_IN_THIS_VERSION",
+    "Loaded",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "audit",
+    "load_settings",
+    "mask",
+]

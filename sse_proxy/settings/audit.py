@@ -1,0 +1,95 @@
+"""Combinations of settings that are valid but that somebody will regret, each as one sentence.
+
+A table of rules: when one holds, its sentence is told. Pure.
+`sse-proxy config --audit` turns the list into exit code 1.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from .model import Settings
+
+__all__ = ["audit", "is_loopback"]
+
+# Figures of others, all defaults: the shortest idle timeouts of hops in front (Google's load balancer, Heroku, CDNs),
+# Kubernetes' terminationGracePeriodSeconds, and the longest keep-alive of a load balancer (Google's, fixed).
+_SHORTEST_IDLE_SECONDS = 30
+_TERMINATION_GRACE_SECONDS = 30
+_LONGEST_KEEP_ALIVE_SECONDS = 600
+
+
+def is_loopback(host: str) -> bool:
+    """True when only this machine reaches a listener on *host*; a name other than localhost counts as reachable."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def audit(settings: Settings) -> list[str]:
+    """The risks of *settings*, one sentence each, in a fixed order; empty when there is none."""
+    return [sentence for is_risky, sentence in _RULES if is_risky(settings)]
+
+
+def _is_open(settings: Settings) -> bool:
+    return not is_loopback(settings.host) and settings.auth_tokens_file is None
+
+
+def _is_admin_open(settings: Settings) -> bool:
+    return not is_loopback(settings.admin_host) and settings.admin_token_file is None
+
+
+def _has_no_heartbeat(settings: Settings) -> bool:
+    return settings.heartbeat_seconds == 0 or settings.heartbeat_mode == "off"
+
+
+def _drains_too_long(settings: Settings) -> bool:
+    return settings.drain_delay_seconds + settings.drain_seconds >= _TERMINATION_GRACE_SECONDS
+
+
+_RULES: tuple[tuple[Callable[[Settings], bool], str], ...] = (
+    (_is_open, "host is not loopback and auth_tokens_file is not set: whoever reaches the port uses the upstream"),
+    (
+        _is_admin_open,
+        "admin_host is not loopback and admin_token_file is not set: whoever reaches the port can drain this process",
+    ),
+    (
+        lambda settings: "*" in settings.cors_origins and settings.auth_tokens_file is not None,
+        "cors_origins is * with auth_tokens_file: any web page may use a token that it gets hold of",
+    ),
+    (
+        lambda settings: "*" in settings.cors_origins and settings.auth_tokens_file is None,
+        "cors_origins is * without auth_tokens_file: any web page that a user visits may use the upstream",
+    ),
+    (
+        lambda settings: "*" in settings.trusted_proxies,
+        "trusted_proxies is *: any client may forge the address that limits and logs see",
+    ),
+    (_has_no_heartbeat, "heartbeats are off: hops in front cut a silent stream, many after 60 seconds, some after 30"),
+    (
+        lambda settings: 0 < settings.heartbeat_seconds < 5,
+        "heartbeat_seconds is below 5: some SDKs give up after 300 heartbeats in a row",
+    ),
+    (
+        lambda settings: settings.heartbeat_seconds >= _SHORTEST_IDLE_SECONDS,
+        "heartbeat_seconds is 30 or more: some hops cut a stream that is silent for 30 seconds",
+    ),
+    (
+        lambda settings: settings.commit_after_seconds == 0,
+        "commit_after_seconds is 0: no heartbeat before the upstream's first byte, so hops cut long prefills",
+    ),
+    (
+        lambda settings: settings.commit_after_seconds >= _SHORTEST_IDLE_SECONDS,
+        "commit_after_seconds is 30 or more: some hops give up on a response that has not begun after 30 seconds",
+    ),
+    (
+        _drains_too_long,
+        "drain_delay_seconds and drain_seconds make 30 or more: Kubernetes kills a pod after 30 seconds by default",
+    ),
+    (
+        lambda settings: settings.keep_alive_seconds <= _LONGEST_KEEP_ALIVE_SECONDS,
+        "keep_alive_seconds is 600 or less: load balancers that keep theirs longer (Google 600, AWS 60) answer 502",
+    ),
+)

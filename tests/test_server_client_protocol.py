@@ -1,0 +1,294 @@
+"""`client_protocol`: what it adds to uvicorn's connection, on real sockets, in both event loops where they differ."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import uvloop
+from starlette.types import Receive, Scope, Send
+
+from sse_proxy.client_protocol import MAX_FRAMING_BYTES, ClientProtocol
+
+from .conftest import LIMIT_SECONDS
+from .server_app import Client, running
+
+UPGRADE = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+ENDINGS = ("sse_proxy.abort", "sse_proxy.close")
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def in_loop(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None]]], None]:
+    """Run a coroutine function in a loop of each kind, since their transports differ."""
+
+    def run(test: Callable[[], Awaitable[None]]) -> None:
+        async def main() -> None:
+            await test()
+
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(main())
+
+    return run
+
+
+def open_sockets() -> int:
+    """Return how many sockets this process has open."""
+    links = Path("/proc/self/fd").iterdir()
+    return sum(1 for link in links if link.is_symlink() and str(link.readlink()).startswith("socket:"))
+
+
+async def becomes(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* holds; for what no event tells of."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_each_request_gets_its_own_extensions() -> None:
+    """What one app writes there must not reach the next request."""
+    async with running() as server, server.client() as client:
+        for _ in range(2):
+            status, body = await client.answer("/scope")
+            assert (status, json.loads(body)["extensions"]) == (200, sorted(ENDINGS))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_stalled_client_is_reset_at_once_and_its_descriptor_is_free(
+    in_loop: Callable[[Callable[[], Awaitable[None]]], None], ending: str
+) -> None:
+    """An orderly close would wait for a client that never reads."""
+
+    async def test() -> None:
+        async with running(client_send_buffer_bytes=8192) as server:
+            server.app.ending = ending
+            before = open_sockets()
+            stalled = socket.socket()
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stalled.setblocking(False)
+            with stalled:
+                await asyncio.get_running_loop().sock_connect(stalled, server.bound.traffic)
+                stalled.send(b"GET /flood HTTP/1.1\r\nhost: a\r\n\r\n")
+                await becomes(lambda: open_sockets() == before + 2)
+                server.app.release.set()
+                await asyncio.wait_for(server.app.left.wait(), LIMIT_SECONDS)
+                await becomes(lambda: open_sockets() == before + 1)
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize("size", [10, 60_000])
+def test_close_lets_a_reading_client_have_what_was_sent(
+    in_loop: Callable[[Callable[[], Awaitable[None]]], None], size: int
+) -> None:
+    """An in-stream error has to arrive before the broken end, which is the missing last chunk."""
+
+    async def test() -> None:
+        async with running(client_send_buffer_bytes=4096) as server, server.client() as client:
+            server.app.ending, server.app.size = "sse_proxy.close", size
+            client.ask("/broken")
+            received = await client.rest()
+            assert received.count(b"x") == size
+            assert not received.endswith(b"0\r\n\r\n")
+
+    in_loop(test)
+
+
+async def test_an_abort_is_no_mistake_of_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    """It looks to uvicorn like an app that returned in the middle of its response."""
+    for ending in ENDINGS:
+        async with running() as server, server.client() as client:
+            server.app.ending = ending
+            client.ask("/broken")
+            try:
+                await client.rest()
+            except ConnectionResetError:
+                assert ending == "sse_proxy.abort"
+    assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_connection_can_be_ended_after_a_whole_answer(ending: str) -> None:
+    """Then it is only not kept."""
+    async with running() as server, server.client() as client:
+        server.app.ending = ending
+        client.ask("/late")
+        with contextlib.suppress(ConnectionResetError):
+            assert (await client.rest()).endswith(b"hello")
+
+
+@pytest.mark.parametrize(
+    "framing", ["content-length: 5\r\n\r\nhello", "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+async def test_an_offer_to_upgrade_is_ignored_and_the_body_arrives(framing: str, step: int) -> None:
+    """Java's HttpClient offers h2c with every first request (RFC 9110 § 7.8: a server may ignore it)."""
+    request = f"POST /echo HTTP/1.1\r\nhost: a\r\n{UPGRADE}{framing}".encode()
+    async with running() as server, server.client() as client:
+        for at in range(0, len(request), step):
+            client.writer.write(request[at : at + step])
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        head = await client.until(b"\r\n\r\n")
+        document = json.loads(await client.until(b"}"))
+        assert (head[:15], document["body"]) == (b"HTTP/1.1 200 OK", "hello")
+        # And the connection goes on.
+        assert await client.answer("/hello") == (200, b"hello")
+
+
+@pytest.mark.parametrize("extra", ["", "content-length: 0\r\n"])
+async def test_an_offer_without_a_body_is_followed_by_the_next_request(extra: str) -> None:
+    """Also when that came in the same read, and offers again."""
+    one = f"GET /hello HTTP/1.1\r\nhost: a\r\n{UPGRADE}{extra}\r\n"
+    two = f"POST /echo HTTP/1.1\r\nhost: a\r\n{UPGRADE}content-length: 2\r\n\r\nhi"
+    async with running() as server, server.client() as client:
+        client.writer.write((one + two + one).encode())
+        await client.until(b"hello")
+        assert json.loads((await client.until(b"}")).partition(b"\r\n\r\n")[2])["body"] == "hi"
+        await client.until(b"hello")
+
+
+async def test_trailer_fields_are_dropped() -> None:
+    """They must not turn up among the headers that the app is looking at."""
+    body = "2\r\nhi\r\n0\r\nx-trailer: 1\r\n\r\n"
+    async with running() as server, server.client() as client:
+        client.writer.write(f"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{body}".encode())
+        await client.until(b"\r\n\r\n")
+        assert json.loads(await client.until(b"}")) == {"body": "hi", "fields": ["host", "transfer-encoding"]}
+
+
+async def feed_until_closed(client: Client, piece: bytes) -> bytes:
+    """Write *piece* again and again until the server closes; return what it said."""
+    said = asyncio.create_task(client.rest())
+    while not said.done() and not client.writer.is_closing():
+        client.writer.write(piece)
+        await asyncio.sleep(0.001)
+    try:
+        return await said
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    ["GET /hello HTTP/1.1\r\nx: ", "GET /", "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: "],
+    ids=["header", "target", "trailer"],
+)
+async def test_a_head_or_trailer_without_end_is_cut_off(beginning: str) -> None:
+    """Every buffer has a limit."""
+    async with running() as server, server.client() as client:
+        client.writer.write(beginning.encode())
+        await client.writer.drain()
+        said = await feed_until_closed(client, b"x" * (MAX_FRAMING_BYTES // 8))
+        # The reset that follows on what was sent too much may overtake the answer.
+        assert said == b"" or said.startswith(b"HTTP/1.1 400 Bad Request")
+
+
+async def test_a_large_body_is_no_large_head() -> None:
+    """The limit is for what is no body."""
+    async with running() as server, server.client() as client:
+        client.ask("/echo", "POST", body="x" * (3 * MAX_FRAMING_BYTES))
+        assert b"200 OK" in await client.until(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "request_line", ["nonsense", "GET  HTTP/1.1", "CONNECT a.example:443 HTTP/1.1", "GET /\xff HTTP/1.1"]
+)
+async def test_what_is_no_request_gets_400_and_the_end(request_line: str) -> None:
+    """A tunnel is none either."""
+    async with running() as server, server.client() as client:
+        client.writer.write(f"{request_line}\r\nhost: a\r\n\r\n".encode("latin-1"))
+        assert (await client.rest()).startswith(b"HTTP/1.1 400 Bad Request")
+
+
+async def test_much_nonsense_gets_one_answer() -> None:
+    """It is no request, and too large for one."""
+    async with running() as server, server.client() as client:
+        client.writer.write(b"n" * (2 * MAX_FRAMING_BYTES))
+        with contextlib.suppress(ConnectionResetError):
+            assert (await client.rest()).count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("path", ["/stream", "/request"])
+async def test_nonsense_behind_a_request_does_not_land_in_its_answer(path: str) -> None:
+    """An answer under way ends broken instead."""
+    async with running() as server, server.client() as client:
+        client.ask(path, extra="transfer-encoding: chunked\r\n")
+        if path == "/stream":
+            await client.until(b"one")
+        else:
+            await becomes(lambda: bool(server.app.lifespan))
+        client.writer.write(b"nonsense\r\n")
+        rest = await client.rest()
+        assert (b"400" in rest) is (path == "/request")
+        server.app.release.set()
+
+
+async def test_nonsense_behind_a_pipelined_request_closes() -> None:
+    """The first answer may be under way while the second waits."""
+    async with running() as server, server.client() as client:
+        client.ask("/stream")
+        client.ask("/echo", "POST", extra="transfer-encoding: chunked\r\n")
+        await client.until(b"one")
+        client.writer.write(b"nonsense\r\n")
+        assert b"400" not in await client.rest()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hel", b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"])
+async def test_a_connection_without_a_request_is_closed_after_the_keep_alive_time(sent: bytes) -> None:
+    """A new one too, and one in the middle of a head."""
+    async with running(keep_alive_seconds=0.05) as server, server.client() as client:
+        client.writer.write(sent)
+        rest = await client.rest()
+        assert rest.endswith(b"hello" if sent.endswith(b"\r\n\r\n") else b"")
+
+
+async def test_an_open_response_outlives_the_keep_alive_time() -> None:
+    """That is for idle connections."""
+    async with running(keep_alive_seconds=0.01) as server, server.client() as client:
+        client.ask("/stream")
+        await client.until(b"one")
+        await asyncio.sleep(0.05)
+        server.app.release.set()
+        await client.until(b"two")
+
+
+@pytest.mark.parametrize("path", ["/hello", "/broken"])
+async def test_a_closed_connection_is_freed_without_the_garbage_collector(path: str) -> None:
+    """Thousands of short streams would else pile up until it comes."""
+    kept: list[Callable[[], None]] = []
+    async with running() as server:
+        handler = getattr(server.app, path.strip("/"))
+
+        async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
+            kept.extend(scope["extensions"].values())
+            await handler(scope, receive, send)
+
+        setattr(server.app, path.strip("/"), keeping)
+        gc.collect()
+        gc.disable()
+        try:
+            async with server.client() as client:
+                client.ask(path)
+                await client.until(b"\r\n\r\n")
+            await becomes(lambda: not [one for one in gc.get_objects() if isinstance(one, ClientProtocol)])
+        finally:
+            gc.enable()
+    for extension in kept:
+        extension()
+
+
+async def test_a_reset_connection_leaves_no_timer_behind() -> None:
+    """It would keep the connection in memory for the keep-alive time."""
+    async with running() as server:
+        async with server.client() as client:
+            await client.answer("/hello")
+            lingering = client.writer.get_extra_info("socket")
+            lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        timers = vars(asyncio.get_running_loop())["_scheduled"]  # there is no other way to see
+        await becomes(lambda: not [one for one in timers if not one.cancelled() and "keep_alive" in repr(one)])

@@ -1,0 +1,65 @@
+"""`settings.audit`: each rule speaks up for its combination and is silent without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sse_proxy.settings import Settings, audit
+from sse_proxy.settings.audit import is_loopback
+
+TOKENS = Path("tokens")
+
+
+def test_the_defaults_are_not_risky() -> None:
+    """A listener on loopback with our timeouts needs no advice."""
+    assert audit(Settings()) == []
+
+
+@pytest.mark.parametrize(
+    "given, beginning",
+    [
+        ({"host": "::"}, "host is not loopback"),
+        ({"host": "proxy.example"}, "host is not loopback"),
+        ({"admin_host": "192.0.2.1"}, "admin_host is not loopback"),
+        ({"cors_origins": ("*",), "auth_tokens_file": TOKENS}, "cors_origins is * with"),
+        ({"cors_origins": ("*",)}, "cors_origins is * without"),
+        ({"trusted_proxies": ("*",)}, "trusted_proxies is *"),
+        ({"heartbeat_seconds": 0}, "heartbeats are off"),
+        ({"heartbeat_mode": "off"}, "heartbeats are off"),
+        ({"heartbeat_seconds": 2}, "heartbeat_seconds is below 5"),
+        ({"heartbeat_seconds": 30}, "heartbeat_seconds is 30 or more"),
+        ({"commit_after_seconds": 0}, "commit_after_seconds is 0"),
+        ({"commit_after_seconds": 60}, "commit_after_seconds is 30 or more"),
+        ({"drain_seconds": 25}, "drain_delay_seconds and drain_seconds"),
+        ({"keep_alive_seconds": 75}, "keep_alive_seconds is 600 or less"),
+    ],
+)
+def test_a_risky_combination_is_one_sentence(given: dict[str, Any], beginning: str) -> None:
+    """Only that one, and in one line."""
+    [sentence] = audit(Settings(**given))
+    assert sentence.startswith(beginning)
+    assert "\n" not in sentence
+
+
+def test_a_token_file_answers_the_question_who_may() -> None:
+    """Then a public address is what it is for."""
+    assert audit(Settings(host="::", auth_tokens_file=TOKENS, admin_host="::", admin_token_file=TOKENS)) == []
+
+
+@pytest.mark.parametrize(
+    "host, expected",
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("::", False),
+        ("a.example", False),
+    ],
+)
+def test_loopback_is_what_this_machine_alone_reaches(host: str, *, expected: bool) -> None:
+    """A name may be anything but ``localhost``."""
+    assert is_loopback(host) is expected
