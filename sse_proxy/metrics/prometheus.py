@@ -14,7 +14,6 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import (
     REGISTRY,
@@ -30,6 +29,7 @@ from prometheus_client import (
 from ..core.dialects import DIALECTS, GENERIC
 from ..errors import Outcome
 from ..lifecycle import Lifecycle
+from ..version import version
 from .base import StreamReport
 from .buckets import DURATION_BUCKETS, FIRST_EVENT_BUCKETS, INTER_EVENT_BUCKETS, LAG_BUCKETS, SILENCE_BUCKETS
 from .exposition import encode, merged_registry
@@ -125,7 +125,7 @@ class PrometheusMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        build.labels(_version()).set(1)
+        build.labels(version()).set(1)
 
     def bind(self, lifecycle: Lifecycle) -> None:
         """Show the drain state of *lifecycle* as ``sse_proxy_draining`` from now on."""
@@ -213,9 +213,3 @@ def _process_registry() -> CollectorRegistry:
         collector(registry=registry)
     return registry
 
-
-def _version() -> str:
-    try:
-        return version("sse-proxy")
-    except PackageNotFoundError:  # a source tree that nobody installed
-        return "unknown"
