@@ -1,0 +1,32 @@
+# `make` or `make help` lists the targets. VENV= and PYTHON= choose where the venv is and what it is made with.
+VENV ?= .venv
+export VENV PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format e2e-llm clean
+
+help: ## This list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## The demo; UPSTREAM=http://… puts the proxy in front of that server; ARGS= are further flags
+	@scripts/setup-system venv curl
+	@scripts/setup-venv run
+	@exec $(VENV)/bin/sse-proxy $(if $(UPSTREAM),serve --upstream '$(UPSTREAM)',demo) $(ARGS)
+
+test: ## Every check, with all that they need: lint, types, tests, coverage
+	@scripts/check
+
+lint: ## Lint, format check and types
+	@scripts/lint
+
+format: ## Format the code and apply the linter's safe fixes
+	@scripts/setup-venv dev
+	@$(VENV)/bin/ruff check --fix --exit-zero --quiet .
+	@$(VENV)/bin/ruff format .
+
+e2e-llm: ## A real llama-server and a real model behind the proxy (the first run builds and caches both: ~10 minutes)
+	@scripts/e2e-llm $(ARGS)
+
+clean: ## Remove what the other targets made here (not the cached llama-server and model)
+	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find sse_proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +

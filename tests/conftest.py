@@ -1,0 +1,48 @@
+"""What every test may lean on: the component gate, a free port, and generous limits for real sockets.
+
+A component is something outside Python (promtool, node and its packages, nginx, …). `scripts/setup-system` installs
+them where it may; under ``CI=true`` a missing one is a failure, on a developer's machine it is a skip that says why.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+__all__ = ["LIMIT_SECONDS", "free_port", "require_component"]
+
+#: How long a test waits for something that should come at once; generous, since the machine may be busy.
+LIMIT_SECONDS = 20.0
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+# What is not a program on PATH: name → the path that shows that it is there.
+_INSTALLED_PATHS = {"js-sdks": _ROOT / "tests" / "js" / "node_modules" / "openai"}
+
+
+def require_component(name: str) -> str:
+    """Return the path of the program (or installed tree) *name*; without it skip, or fail where ``CI=true``."""
+    if name in _INSTALLED_PATHS:
+        path = _INSTALLED_PATHS[name]
+        found = str(path) if path.exists() else None
+    else:
+        # Debian keeps servers in sbin, which an ordinary user's PATH lacks.
+        found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
+    if found is not None:
+        return found
+    message = f"component {name!r} is missing: run scripts/setup-system or `make test`"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that was free a moment ago, for programs that cannot be told to use port 0."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
