@@ -1,0 +1,192 @@
+"""`SSEMiddleware`: verified endings, heartbeats, timeouts and metrics for any ASGI app's event streams.
+
+Pure ASGI and stateless: each request gets a `Response` object that holds the state. Only requests that ask for a stream
+and responses that are one are touched; everything else passes as it is, websocket, lifespan and HEAD included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .core.admission import Admission
+from .core.dialects import dialect_for
+from .core.headers import content_length, first
+from .core.requests import RequestFacts, classify, wants_body
+from .core.target import own_path
+from .errors import BadRequest, ClientDisconnected, ClientLeft, Outcome, Refused, SSEProxyError
+from .errors_http import error_response
+from .lifecycle import Lifecycle
+from .logs import log_stream
+from .metrics.base import Metrics, StreamReport
+from .metrics.prometheus import default_metrics
+from .settings import Settings, SettingsError, load_settings
+from .streaming import Policy, Response
+from .streaming.receiver import Receiver
+
+__all__ = ["SSEMiddleware"]
+
+_log = logging.getLogger("sse_proxy")
+
+#: The settings that this middleware obeys; the others are the proxy's, around it.
+_OBEYED = frozenset({
+    "client_stall_timeout_seconds", "client_variants", "commit_after_seconds", "completion_grace_seconds",
+    "first_event_timeout_seconds", "heartbeat_mode", "heartbeat_seconds", "idle_timeout_seconds",
+    "inspect_request_bytes", "max_event_bytes", "max_streams", "max_streams_per_client", "reframe",
+    "total_timeout_seconds",
+})  # fmt: skip
+
+
+class SSEMiddleware:
+    """ASGI middleware; ``app.add_middleware(SSEMiddleware, heartbeat_seconds=15)``.
+
+    Args:
+        app: The application.
+        settings: All settings at once; None reads the environment (``SSE_PROXY_<NAME>``).
+        paths: Only these of the app's own paths, each exact or a prefix that ends in ``*``; None means all.
+        terminal: The application's own end marker, an event's type or its whole data: a stream that ends without it
+            counts as truncated.
+        metrics: Where numbers go; None means the process's own Prometheus metrics (`metrics_app`).
+        lifecycle: Where open responses are listed, for a drain; None lists them nowhere.
+        owns_app: The application is ours: it may be cancelled, and its ordinary responses are under the timeouts too.
+        overrides: Single settings, over those of the environment; not beside *settings*.
+
+    Raises:
+        SettingsError: a setting that is not accepted, or *paths* that are no list.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        /,
+        *,
+        settings: Settings | None = None,
+        paths: Sequence[str] | None = None,
+        terminal: str | None = None,
+        metrics: Metrics | None = None,
+        lifecycle: Lifecycle | None = None,
+        owns_app: bool = False,
+        **overrides: object,
+    ) -> None:
+        if isinstance(paths, str):
+            raise SettingsError(f"paths: got {json.dumps(paths)}, expected a list of paths")
+        if settings is None:
+            settings = _load(overrides)
+        elif overrides:
+            raise SettingsError(f"{next(iter(overrides))}: given beside settings=, expected one or the other")
+        self._app = app
+        self._policy = Policy.of(settings, owns_app=owns_app, terminal=terminal)
+        self._paths = paths
+        self._metrics = default_metrics() if metrics is None else metrics
+        self._lifecycle = lifecycle
+        self._admission = Admission(
+            max_streams=settings.max_streams, max_streams_per_client=settings.max_streams_per_client
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._concerns(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._serve(scope, receive, send)
+        except SSEProxyError as error:
+            # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
+            if self._policy.owns_app or isinstance(error, ClientLeft):
+                raise
+            dialect = dialect_for(scope["method"], scope["path"])
+            for message in error_response(error, body=dialect.error_body(error)):
+                await send(message)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        receiver = Receiver(scope, receive)
+        facts = await self._facts(scope, receiver)
+        scope["sse_proxy.facts"] = facts
+        scope["sse_proxy.route"] = facts.dialect.name if facts.dialect.paths else "other"
+        if not facts.candidate:
+            await self._run(scope, receiver, send, facts)
+            return
+        client = scope.get("sse_proxy.client") or (scope["client"][0] if scope.get("client") else "")
+        self._admit(client, facts)
+        try:
+            await self._run(scope, receiver, send, facts)
+        finally:
+            self._admission.release(client)
+
+    def _concerns(self, scope: Scope) -> bool:
+        if scope["method"] == "HEAD" and not self._policy.owns_app:
+            return False
+        _, path = own_path(scope)
+        return self._paths is None or any(
+            path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern for pattern in self._paths
+        )
+
+    async def _facts(self, scope: Scope, receiver: Receiver) -> RequestFacts:
+        """What the request asks for, its JSON body looked at where that can tell.
+
+        Raises:
+            BadRequest: the body did not come within ``idle_timeout_seconds``.
+            ClientDisconnected: the client left before its request was complete.
+        """
+        settings, headers = self._policy.settings, scope["headers"]
+        read = partial(classify, scope["method"], scope["path"], headers, client_variants=settings.client_variants)
+        if not wants_body(scope["method"], scope["path"], headers):
+            return read(b"")
+        if (content_length(headers) or 0) > settings.inspect_request_bytes:
+            return read(None)
+        try:
+            async with asyncio.timeout(settings.idle_timeout_seconds or None):
+                body = await receiver.look_ahead(settings.inspect_request_bytes)
+        except TimeoutError:
+            raise BadRequest("the request body took too long to arrive") from None
+        if receiver.gone and self._policy.owns_app:
+            raise ClientDisconnected
+        return read(body)
+
+    def _admit(self, client: str, facts: RequestFacts) -> None:
+        try:
+            self._admission.acquire(client)
+        except Refused:
+            self._metrics.opened()
+            self._metrics.closed(StreamReport(dialect=facts.dialect.name, outcome=Outcome.REJECTED))
+            raise
+
+    async def _run(self, scope: Scope, receiver: Receiver, send: Send, facts: RequestFacts) -> None:
+        response = Response(scope, receiver, send, facts=facts, policy=self._policy, metrics=self._metrics)
+        if self._lifecycle is not None:
+            self._lifecycle.add(response)
+        try:
+            await response.run(self._app)
+        finally:
+            if self._lifecycle is not None:
+                self._lifecycle.remove(response)
+            self._report(scope, response)
+
+    def _report(self, scope: Scope, response: Response) -> None:
+        transfer = response.transfer
+        if not transfer.is_stream:
+            return
+        report = transfer.report(response.outcome, silence=response.silence)
+        self._metrics.closed(report)
+        now, client_id = transfer.clock(), first(scope["headers"], b"x-request-id")
+        log_stream(
+            report,
+            request_id=scope.get("sse_proxy.request_id") or (client_id or b"").decode("latin-1") or None,
+            route=scope["sse_proxy.route"],
+            status=transfer.client.status,
+            last_event_age=now - transfer.pacer.last_event,
+            last_write_age=now - transfer.pacer.last_write,
+        )
+
+
+def _load(overrides: Mapping[str, object]) -> Settings:
+    """The settings of the environment and *overrides*; the log is warned of what has no effect, tokens above all."""
+    loaded = load_settings(overrides, require_upstream=False)
+    idle = [name for name, source in loaded.sources.items() if source != "default" and name not in _OBEYED]
+    for warning in (*loaded.warnings, *(f"{name}: has no effect in SSEMiddleware, only in the proxy" for name in idle)):
+        _log.warning("%s", warning)
+    return loaded.settings

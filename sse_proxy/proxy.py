@@ -1,0 +1,159 @@
+"""The reverse proxy itself: one request to the upstream, its response back, nothing added and nothing held.
+
+A terminal ASGI app, meant to run inside `SSEMiddleware` (which owns time, endings and the client's departure: it
+cancels this app, and cancelling closes the upstream connection at once). Request bodies are streamed up and responses
+streamed down at the same time; back-pressure is an ``await`` that does not return, either way. The transport is used
+directly rather than through a client, which would keep one user's cookies for the next and follow proxy variables of
+the environment (DESIGN fact 6). A request is sent once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from .core.headers import HeaderList, forward_request_headers, forward_response_headers, without
+from .core.target import own_path
+from .errors import ClientDisconnected, SSEProxyError
+from .settings import Settings, SettingsError
+from .upstream import translate
+from .upstream.address import UpstreamAddress
+
+__all__ = ["ReverseProxy"]
+
+# RFC 9110 § 5.1 and § 5.5.
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
+#: What the framing of each request says, nobody else may.
+_FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+
+
+class _RequestBody(httpx.AsyncByteStream):
+    """The request body as the client sends it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            more = message.get("more_body", False)
+            if data := message.get("body", b""):
+                yield data
+
+
+class ReverseProxy:
+    """ASGI app: every request goes to ``settings.upstream``; lifespan shutdown closes the transport.
+
+    While serving it raises `SSEProxyError`, for the layer above to tell.
+
+    Raises:
+        SettingsError: ``upstream_headers_file`` is not usable.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self._address = UpstreamAddress.of(settings.upstream or "")
+        self._extra = _read_headers(settings.upstream_headers_file)
+        self._timeout = {"connect": settings.connect_timeout_seconds}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        request = self._request(scope, receive)
+        try:
+            response = await self._transport.handle_async_request(request)
+        except SSEProxyError:
+            raise
+        except Exception as error:
+            # Whatever is not a failure to connect may have come after the upstream had the request.
+            raise translate(error, sent=True) from error
+        try:
+            await self._relay(response, send)
+        finally:
+            await response.aclose()
+
+    async def _relay(self, response: httpx.Response, send: Send) -> None:
+        headers = forward_response_headers(response.headers.raw)
+        if response.status_code in {204, 304}:
+            # It would tell of content that does not follow (RFC 9110 § 8.6), which servers below us count and miss.
+            headers = without(headers, frozenset({b"content-length"}))
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  the type of every async transport's answer
+        try:
+            async for data in stream:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+        except (httpx.HTTPError, OSError) as error:
+            raise translate(error, sent=True) from error
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _request(self, scope: Scope, receive: Receive) -> httpx.Request:
+        facts = scope.get("sse_proxy.facts")
+        forwarded = forward_request_headers(
+            scope["headers"],
+            host=self._address.host,
+            client=scope["client"][0] if scope.get("client") else None,
+            scheme=scope.get("scheme", "http"),
+            trusted=scope.get("sse_proxy.trusted", False),
+            stream_candidate=facts is not None and facts.candidate,
+            extra=self._extra,
+        )
+        headers: HeaderList = forwarded.headers
+        if forwarded.chunked:
+            headers.append((b"transfer-encoding", b"chunked"))
+        has_body = forwarded.chunked or bool(forwarded.content_length)
+        return httpx.Request(
+            scope["method"],
+            self._address.url,
+            headers=headers,
+            stream=_RequestBody(receive) if has_body else httpx.ByteStream(b""),
+            extensions={"target": self._target(scope), "timeout": self._timeout},
+        )
+
+    def _target(self, scope: Scope) -> bytes:
+        """The request target, byte for byte as the client wrote it, below the upstream's path prefix."""
+        raw_path, _ = own_path(scope)
+        query: bytes = scope.get("query_string", b"")
+        return self._address.prefix + raw_path + (b"?" + query if query else b"")
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._transport.aclose()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _read_headers(path: Path | None) -> HeaderList:
+    """The fields of ``upstream_headers_file``: one ``Name: value`` a line, blank lines and ``#`` comments ignored.
+
+    Raises:
+        SettingsError: the file cannot be read, or a line is no field that may be set; its content is not repeated,
+            since it is a secret.
+    """
+    if path is None:
+        return []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise SettingsError(f'upstream_headers_file: cannot read "{path}": {error.strerror}') from error
+    fields = [(number, _FIELD.fullmatch(line)) for number, line in enumerate(lines, start=1) if _tells(line)]
+    for number, field in fields:
+        if field is None or field[1].lower() in _FRAMING:
+            raise SettingsError(f"upstream_headers_file: line {number} is no `Name: value` that can be set")
+    return [(field[1], field[2].strip()) for _, field in fields if field is not None]
+
+
+def _tells(line: bytes) -> bool:
+    return bool(line.strip()) and not line.startswith(b"#")

@@ -1,0 +1,112 @@
+"""The sending half towards the client: one writer at a time, every send timed for the pacer.
+
+Two parties write: the application's task, and now and then a heartbeat. A heartbeat starts only while no send is in
+flight, and a write waits for a heartbeat that is: so no lock is needed, and no event is ever split.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from starlette.types import Scope, Send
+
+from ..core.headers import HeaderList
+from ..core.pacing import Pacer
+
+__all__ = ["Client"]
+
+
+class Client:
+    """The client of one response.
+
+    Attributes:
+        status: Of the response; None before it has begun.
+        finished: Its last byte was handed over, or the connection was given up.
+        bytes_out: Body bytes handed over.
+        interrupted: A write was cancelled, so its bytes may never have been sent.
+    """
+
+    __slots__ = (
+        "_abort", "_beat", "_clock", "_close", "_pacer", "_send", "bytes_out", "finished", "interrupted", "status",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, send: Send, pacer: Pacer, clock: Callable[[], float]) -> None:
+        self._send = send
+        self._pacer = pacer
+        self._clock = clock
+        # Lent by our own server only; elsewhere an application that returns before its last message breaks the end.
+        extensions = scope.get("extensions") or {}
+        self._abort: Callable[[], None] | None = extensions.get("sse_proxy.abort")
+        self._close: Callable[[], None] | None = extensions.get("sse_proxy.close")
+        self._beat: asyncio.Task[None] | None = None
+        self.status: int | None = None
+        self.finished = False
+        self.bytes_out = 0
+        self.interrupted = False
+
+    async def start(self, status: int, headers: HeaderList) -> None:
+        """Begin the response."""
+        self.status = status
+        self._pacer.sending_since = self._clock()
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self._pacer.sending_since = None
+        self._pacer.committed(self._clock())
+
+    async def write(self, data: bytes, *, end: bool = False) -> None:
+        """Send body bytes; returns when the server takes more."""
+        if self._beat is not None:
+            await self._beat
+        pacer = self._pacer
+        pacer.sending_since = self._clock()
+        self.bytes_out += len(data)
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not end})
+        except BaseException:
+            self.interrupted = True
+            raise
+        pacer.wrote(self._clock())
+        if end:
+            self.finished = True
+
+    def background(self, sending: Coroutine[None, None, None], *, then: Callable[[], None]) -> None:
+        """Run *sending* beside the application's task, and *then* when it is done; the next `write` waits for it."""
+        self._pacer.sending_since = self._clock()
+        self._beat = asyncio.get_running_loop().create_task(sending)
+        self._beat.add_done_callback(lambda task: self._beaten(task, then))
+
+    async def settled(self) -> None:
+        """Wait for a heartbeat that is in flight."""
+        if self._beat is not None:
+            await self._beat
+
+    def drop(self) -> None:
+        """Give the connection up, and what was not sent with it: the client does not read, or is not there.
+
+        The socket is closed at once; an orderly close would wait for the client, for ever if need be.
+        """
+        self._give_up(self._abort)
+
+    def break_off(self) -> None:
+        """End the connection, behind what was sent, without ending the response: nobody takes it for whole."""
+        self._give_up(self._close)
+
+    async def write_beat(self, heartbeat: bytes, *, data: bool) -> None:
+        """Send a heartbeat, from within a `background` sending; *data* tells a no-op event from a comment."""
+        self.bytes_out += len(heartbeat)
+        await self._send({"type": "http.response.body", "body": heartbeat, "more_body": True})
+        self._pacer.beat(self._clock(), data=data)
+
+    def _give_up(self, end: Callable[[], None] | None) -> None:
+        self.finished = True
+        if self._beat is not None:
+            self._beat.cancel()
+        if end is not None:
+            end()
+
+    def _beaten(self, task: asyncio.Task[None], then: Callable[[], None]) -> None:
+        self._beat = None
+        if not self.finished:
+            then()
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, OSError):
+            asyncio.get_running_loop().call_exception_handler({"message": "a heartbeat failed", "exception": error})

@@ -1,0 +1,63 @@
+"""How a response that went wrong ends, so that no client takes it for whole.
+
+Nothing sent yet: an HTTP status with the dialect's JSON error. A stream that has begun: the dialect's own in-stream
+error, its terminator, and a clean end, or an abort where the dialect has no frame that clients raise on. Any other
+response that has begun: an abort, which the missing end of its framing gives away (RFC 9112 § 8).
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..core.dialects import StreamState
+from ..errors import ClientLeft, Drained, SSEProxyError, UpstreamReported
+from ..errors_http import error_response
+from .transfer import Transfer
+
+__all__ = ["tell"]
+
+
+async def tell(error: SSEProxyError, transfer: Transfer) -> None:
+    """End the response to *transfer*'s client with *error*."""
+    client = transfer.client
+    if isinstance(error, ClientLeft):
+        client.drop()
+        return
+    await client.settled()
+    if client.status is None:
+        await _answer(error, transfer)
+    elif transfer.is_plain:
+        client.break_off()
+    else:
+        await _tell_in_stream(error, transfer)
+
+
+async def _answer(error: SSEProxyError, transfer: Transfer) -> None:
+    start, body = error_response(error, body=_reported(error) or transfer.dialect.error_body(error))
+    await transfer.client.start(start["status"], start["headers"])
+    await transfer.client.write(body["body"], end=True)
+
+
+def _reported(error: SSEProxyError) -> bytes | None:
+    """The upstream's own error document, if it has the shape that an answer must have: an ``error`` object."""
+    if not isinstance(error, UpstreamReported) or error.body is None:
+        return None
+    try:
+        document = json.loads(error.body)
+    except (ValueError, RecursionError):
+        return None
+    return error.body if isinstance(document, dict) and isinstance(document.get("error"), dict) else None
+
+
+async def _tell_in_stream(error: SSEProxyError, transfer: Transfer) -> None:
+    client, pipeline = transfer.client, transfer.pipeline
+    if pipeline is not None:
+        frame = pipeline.fail(error)
+    else:
+        state = StreamState(wants_named_errors=transfer.facts.wants_named_errors)
+        frame = transfer.dialect.error_frame(error, state)
+    # A drained stream always ends cleanly: its client is to come back, not to report a broken line.
+    breaks = transfer.dialect.aborts_after_error and not isinstance(error, Drained)
+    await client.write(frame, end=not breaks)
+    if breaks:
+        client.break_off()

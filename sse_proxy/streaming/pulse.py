@@ -1,0 +1,91 @@
+"""The one timer of a response: it asks the pacer what is due, sends heartbeats, and reports everything else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ..core.dialects import StreamState
+from ..core.headers import sse_response_headers
+from ..core.heartbeat import Heartbeat, heartbeat
+from ..core.pacing import Action
+from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout
+from .transfer import Transfer
+
+__all__ = ["Complete", "Pulse"]
+
+_TIMEOUTS: dict[Action, type[SSEProxyError]] = {
+    Action.FIRST_EVENT_TIMEOUT: FirstEventTimeout,
+    Action.IDLE_TIMEOUT: IdleTimeout,
+    Action.TOTAL_TIMEOUT: TotalTimeout,
+    Action.CLIENT_STALLED: ClientStalled,
+}
+
+
+class Complete(Exception):  # not an error: the reason to stop waiting for an upstream that has said it all
+    """The terminal signal was seen, and ``completion_grace_seconds`` are over."""
+
+
+class Pulse:
+    """See the module header; *on_end* gets the reason why the response has to end now."""
+
+    def __init__(self, transfer: Transfer, on_end: Callable[[Exception], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transfer = transfer
+        self._on_end = on_end
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self) -> None:
+        """Look at the pacer again: a deadline may have moved closer."""
+        self.stop()
+        when = self._transfer.pacer.next(self._loop.time())
+        if when != float("inf"):
+            self._timer = self._loop.call_at(when, self._tick)
+
+    def stop(self) -> None:
+        """Fire no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        if self._transfer.client.finished:
+            return  # what the application still does (background tasks) is under no deadline of ours
+        action = self._transfer.pacer.due(self._loop.time())
+        if action is Action.COMMIT:
+            self._transfer.client.background(self._commit(), then=self.arm)
+        elif action is Action.HEARTBEAT or action is Action.DATA_HEARTBEAT:
+            self._beat(data_due=action is Action.DATA_HEARTBEAT)
+        elif action is Action.COMPLETE:
+            self._on_end(Complete())
+            return
+        elif action is not None:
+            self._on_end(_TIMEOUTS[action]())
+            return
+        self.arm()
+
+    def _beat(self, *, data_due: bool) -> None:
+        transfer = self._transfer
+        if transfer.pipeline is not None and not transfer.pipeline.between_events:
+            # Only with reframe=never: the client has half an event. The next chance is one interval away.
+            transfer.pacer.beat(self._loop.time(), data=False)
+            return
+        beat = self._next(data_due=data_due)
+        transfer.client.background(transfer.client.write_beat(beat.data, data=beat.mode == "data"), then=self.arm)
+
+    async def _commit(self) -> None:
+        """Promise an event stream to a client that has waited long enough; errors are told in it from now on."""
+        transfer = self._transfer
+        await transfer.client.start(*(transfer.head or (200, sse_response_headers([]))))
+        if transfer.policy.heartbeats:
+            beat = self._next(data_due=False)
+            await transfer.client.write_beat(beat.data, data=beat.mode == "data")
+
+    def _next(self, *, data_due: bool) -> Heartbeat:
+        transfer = self._transfer
+        state = transfer.pipeline.state if transfer.pipeline is not None else StreamState()
+        mode = transfer.policy.heartbeat_mode
+        browser = transfer.facts.browser
+        beat = heartbeat(transfer.dialect, state, mode, browser=browser, data_due=data_due)
+        transfer.heartbeats[beat.mode] = transfer.heartbeats.get(beat.mode, 0) + 1
+        return beat

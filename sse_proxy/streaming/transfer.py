@@ -1,0 +1,151 @@
+"""What the parts of one response share: who asks, under which policy, what was counted so far, and when.
+
+Counters are plain integers; they become metrics and a log line once, in `Transfer.report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core.dialects import GENERIC, Dialect
+from ..core.headers import HeaderList
+from ..core.pacing import Limits, Pacer
+from ..core.pipeline import Pipeline
+from ..core.requests import RequestFacts
+from ..core.sse import Repairs
+from ..errors import Outcome
+from ..metrics.base import Metrics, StreamReport
+from .client import Client
+from .policy import Policy
+
+__all__ = ["Transfer"]
+
+
+class Transfer:
+    """The shared state of one response.
+
+    Args:
+        facts: What the request asks for.
+        policy: What applies.
+        metrics: Where numbers go.
+        clock: Monotonic seconds.
+        on_deadline: Called when a deadline may have moved closer, or the response has become a stream.
+    """
+
+    client: Client
+
+    def __init__(
+        self,
+        facts: RequestFacts,
+        policy: Policy,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        *,
+        on_deadline: Callable[[], None],
+    ) -> None:
+        self.facts = facts
+        self.policy = policy
+        self.clock = clock
+        self.dialect: Dialect = facts.dialect
+        if self.dialect is GENERIC and policy.generic is not None:
+            self.dialect = policy.generic
+        self.started = clock()
+        self.pacer = Pacer(policy.waiting_limits(facts), self.started)
+        self.pipeline: Pipeline | None = None
+        #: Status and headers of the stream that the client is to get; None until the upstream's are known.
+        self.head: tuple[int, HeaderList] | None = None
+        self.bytes_in = 0
+        self.heartbeats: dict[str, int] = {}
+        #: A stream, or a request that may still become one: counted among the streams.
+        self.is_stream = False
+        #: The response has turned out to be an ordinary one.
+        self.is_plain = False
+        self.first_event: float | None = None
+        self._metrics = metrics
+        self._on_deadline = on_deadline
+        self._repairs: Repairs = {}
+        if facts.candidate:
+            self._count_in()
+
+    @property
+    def events(self) -> int:
+        """Payload events so far."""
+        return self.pipeline.events if self.pipeline is not None else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the client has the whole answer, though the end of the response may still be missing."""
+        return self.pipeline is not None and self.pipeline.state.complete
+
+    def becomes_stream(self) -> None:
+        """The response is an event stream."""
+        if not self.is_stream:
+            self._count_in()
+        self._relimit(self.policy.stream_limits(self.facts))
+
+    def becomes_plain(self) -> None:
+        """The response is an ordinary one."""
+        self.is_plain = True
+        self.pacer.event(self.clock())
+        self._relimit(self.policy.plain_limits())
+
+    def count_events(self, events: int) -> None:
+        """*events* payload events came just now, in one piece."""
+        now = self.clock()
+        if self.first_event is None:
+            self.first_event = now
+        else:
+            self._metrics.gap(now - self.pacer.last_event)
+        for _ in range(events - 1):
+            self._metrics.gap(0.0)
+        self.pacer.event(now)
+
+    def nothing_more_expected(self) -> None:
+        """The terminal signal was seen; the upstream has `completion_grace_seconds` to end by itself."""
+        self.pacer.completed(self.clock())
+        self._on_deadline()
+
+    def repair(self, kind: str) -> None:
+        """Count a repair made outside the pipeline."""
+        self._repairs[kind] = self._repairs.get(kind, 0) + 1
+
+    def describe(self) -> dict[str, object]:
+        """The state now, ready for JSON; ages in seconds."""
+        now = self.clock()
+        return {
+            "dialect": self.dialect.name,
+            "stream": self.is_stream,
+            "status": self.client.status,
+            "age_seconds": round(now - self.started, 3),
+            "events": self.events,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.client.bytes_out,
+            "last_event_age_seconds": round(now - self.pacer.last_event, 3),
+            "last_write_age_seconds": round(now - self.pacer.last_write, 3),
+        }
+
+    def report(self, outcome: Outcome | None, *, silence: float | None) -> StreamReport:
+        """The numbers of the whole life; *silence* is what a client that left had before."""
+        pipeline = self.pipeline
+        repairs = {**self._repairs, **(pipeline.repairs if pipeline is not None else {})}
+        return StreamReport(
+            dialect=self.dialect.name,
+            outcome=outcome,
+            first_event_seconds=None if self.first_event is None else self.first_event - self.started,
+            duration_seconds=self.clock() - self.started,
+            events=self.events,
+            bytes_in=self.bytes_in,
+            bytes_out=self.client.bytes_out,
+            heartbeats=self.heartbeats,
+            repairs=repairs,
+            tokens=pipeline.state.usage if pipeline is not None else {},
+            disconnect_silence_seconds=silence,
+        )
+
+    def _count_in(self) -> None:
+        self.is_stream = True
+        self._metrics.opened()
+
+    def _relimit(self, limits: Limits) -> None:
+        self.pacer.limit(limits)
+        self._on_deadline()

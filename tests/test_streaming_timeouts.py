@@ -1,0 +1,328 @@
+"""Each timeout of INTERFACE "Settings": its status or in-stream error, its outcome, and what does not count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from starlette.types import Receive, Scope, Send
+
+from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, proxying, start, until
+from .upstream_peers import Talk, both_loops, open_sockets, peer, silent_listener
+from .wire import Answer, ask, calling, chat
+
+#: As settings: so short that a test does not take long, and waited for with a generous limit.
+_SHORT = 0.05
+_LONG = 600.0
+
+_RESPONSES = "/v1/responses"
+_MESSAGES = "/v1/messages"
+
+
+def _told(stream: bytes) -> Any:
+    """The error object in the last frame but [DONE] of an OpenAI chat stream, which ends with [DONE]."""
+    text = "".join(line for line in stream.decode().splitlines(keepends=True) if not line.startswith(":"))
+    *_, error, done, end = text.split("\n\n")
+    assert (done, end) == ("data: [DONE]", "")
+    assert error.startswith('data: {"error":')
+    return json.loads(error.removeprefix("data: "))["error"]
+
+
+async def _silence(_upstream: Upstream, _scope: Scope, _receive: Receive, _send: Send) -> None:
+    await asyncio.Event().wait()
+
+
+async def _only_headers(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await start(send)
+    await asyncio.Event().wait()
+
+
+async def _pings(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    """What an upstream sends that has nothing to say: comments, pings, empty data, half an event."""
+    await start(send)
+    while True:
+        await body(send, b": ping\n\n")
+        await body(send, b"event: ping\ndata: {}\n\n" if b"messages" in _scope["raw_path"] else b"data:\n\n")
+        await asyncio.sleep(0.005)
+
+
+async def _event_then_pings(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+    await start(send)
+    await body(send, chunk("x"))
+    while True:
+        await body(send, b": ping\n\ndata: \n\n")
+        await asyncio.sleep(0.005)
+
+
+async def _event_then_silence(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+    await start(send)
+    await body(send, chunk("x"))
+    await asyncio.Event().wait()
+
+
+async def _endless(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await start(send)
+    while True:
+        await body(send, chunk("x"))
+        await asyncio.sleep(0.005)
+
+
+def _is_504(answer: Answer, code: str, *, should_retry: bool) -> None:
+    assert (answer.status, answer.error["code"]) == (504, code)
+    assert answer.headers["x-should-retry"] == ("true" if should_retry else "false")
+    assert ("retry-after" in answer.headers) == should_retry
+
+
+@both_loops
+async def test_connect_timeout_is_a_504_that_may_be_retried() -> None:
+    """The upstream never had the request."""
+    with silent_listener() as (_host, port):
+        async with proxying(f"http://127.0.0.1:{port}", connect_timeout_seconds=_SHORT) as proxy:
+            async with chat(proxy.port) as call:
+                _is_504(await call.answer(), "connect_timeout", should_retry=True)
+            assert await proxy.outcome() == "connect_timeout"
+
+
+async def test_connect_timeout_includes_the_tls_handshake(tmp_path: Path) -> None:
+    """An upstream that accepts and says nothing."""
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with peer(Talk.gone) as upstream:
+        url = upstream.url.replace("http://", "https://")
+        settings = {"upstream_ca_file": tmp_path / "ca.pem", "connect_timeout_seconds": _SHORT}
+        async with proxying(url, **settings) as proxy, chat(proxy.port) as call:
+            _is_504(await call.answer(), "connect_timeout", should_retry=True)
+
+
+async def test_connect_timeout_holds_for_ordinary_requests() -> None:
+    """Which are no streams, so no stream is counted."""
+    with silent_listener() as (_host, port):
+        async with proxying(f"http://127.0.0.1:{port}", connect_timeout_seconds=_SHORT) as proxy:
+            _is_504(await ask(proxy.port), "connect_timeout", should_retry=True)
+            assert proxy.outcomes() == {}
+            assert proxy.value('requests_total{code="504",route="other"}') == 1
+
+
+@pytest.mark.parametrize("handler", [_silence, _only_headers, _pings])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", _RESPONSES, _MESSAGES])
+async def test_first_event_timeout_is_a_504_until_something_was_sent(handler: Handler, path: str) -> None:
+    """Before the upstream's headers and after them; the upstream had the request."""
+    async with proxied(handler, first_event_timeout_seconds=_SHORT) as proxy:
+        async with chat(proxy.port, path) as call:
+            _is_504(await call.answer(), "first_event_timeout", should_retry=False)
+        await event(proxy.upstream.left)
+        assert await proxy.outcome() == "first_event_timeout"
+
+
+@pytest.mark.parametrize("handler", [_silence, _only_headers, _pings])
+async def test_first_event_timeout_is_told_in_a_stream_that_has_begun(handler: Handler) -> None:
+    """After the commit; our own heartbeats do not count as events."""
+    settings = {"commit_after_seconds": 0.01, "first_event_timeout_seconds": 0.1, "heartbeat_seconds": 0.01}
+    async with proxied(handler, **settings) as proxy, chat(proxy.port) as call:
+        answer = await call.answer()
+        assert (answer.status, answer.complete) == (200, True)
+        assert answer.body.startswith(b": ping\n")
+        assert _told(answer.body)["code"] == "first_event_timeout"
+        assert await proxy.outcome() == "first_event_timeout"
+
+
+@pytest.mark.parametrize("handler", [_event_then_silence, _event_then_pings])
+@pytest.mark.parametrize("reframe", ["auto", "never"])
+async def test_idle_timeout_is_told_in_the_stream(handler: Handler, reframe: str) -> None:
+    """Comments, pings and empty data of the upstream do not count, and our heartbeats do not."""
+    settings = {"idle_timeout_seconds": 0.1, "heartbeat_seconds": 0.02, "reframe": reframe}
+    async with proxied(handler, **settings) as proxy, chat(proxy.port) as call:
+        answer = await call.answer()
+        assert answer.complete
+        assert _told(answer.body)["code"] == "idle_timeout"
+        await event(proxy.upstream.left)
+        assert await proxy.outcome() == "idle_timeout"
+
+
+async def test_idle_timeout_runs_from_one_event_to_the_next() -> None:
+    """A stream that is slow all the time, but never silent for so long, goes on."""
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        for _ in range(10):
+            await body(send, chunk("x"))
+            await asyncio.sleep(0.05)
+        await body(send, chunk("", finish="stop") + DONE, more=False)
+
+    async with proxied(handler, idle_timeout_seconds=0.4) as proxy, chat(proxy.port) as call:
+        answer = await call.answer()
+        assert answer.body == chunk("x") * 10 + chunk("", finish="stop") + DONE
+        assert await proxy.outcome() == "completed"
+
+
+async def test_total_timeout_ends_a_stream_that_flows() -> None:
+    """However many events there are."""
+    async with proxied(_endless, total_timeout_seconds=0.1) as proxy, chat(proxy.port) as call:
+        answer = await call.answer()
+        assert answer.complete
+        assert _told(answer.body)["code"] == "total_timeout"
+        await event(proxy.upstream.left)
+        assert await proxy.outcome() == "total_timeout"
+
+
+async def test_total_timeout_before_anything_was_sent_is_a_504() -> None:
+    """It runs from the request on."""
+    async with proxied(_silence, total_timeout_seconds=_SHORT) as proxy, chat(proxy.port) as call:
+        _is_504(await call.answer(), "total_timeout", should_retry=False)
+        assert await proxy.outcome() == "total_timeout"
+
+
+@pytest.mark.parametrize("last", [chunk("", finish="stop"), chunk("", finish="stop") + DONE])
+async def test_completion_grace_ends_a_stream_that_the_upstream_does_not_close(last: bytes) -> None:
+    """The terminal signal was seen: what is missing is added, and the stream is a completed one."""
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, chunk("x") + last)
+        await asyncio.Event().wait()
+
+    settings = {"completion_grace_seconds": _SHORT, "idle_timeout_seconds": _LONG}
+    async with proxied(handler, **settings) as proxy, chat(proxy.port) as call:
+        answer = await call.answer()
+        assert (answer.body, answer.complete) == (chunk("x") + chunk("", finish="stop") + DONE, True)
+        await event(proxy.upstream.left)
+        assert await proxy.outcome() == "completed"
+
+
+async def test_completion_grace_runs_anew_with_each_event() -> None:
+    """The usage comes behind the finish signal, and may take its time."""
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, chunk("x") + chunk("", finish="stop"))
+        for _ in range(4):
+            await asyncio.sleep(0.1)
+            await body(send, usage)
+        await body(send, DONE, more=False)
+
+    async with proxied(handler, completion_grace_seconds=0.3) as proxy, chat(proxy.port) as call:
+        answer = await call.answer()
+        assert answer.body == chunk("x") + chunk("", finish="stop") + usage * 4 + DONE
+        assert proxy.value('tokens_total{type="output"}') == 2
+
+
+async def test_first_event_timeout_of_an_ordinary_request_waits_for_headers() -> None:
+    """Then it is a 504 in the dialect's shape."""
+    async with proxied(_silence, first_event_timeout_seconds=_SHORT) as proxy:
+        async with chat(proxy.port, _MESSAGES, stream=False) as call:
+            answer = await call.answer()
+        _is_504(answer, "first_event_timeout", should_retry=False)
+        assert answer.json["type"] == "error"
+        await event(proxy.upstream.left)
+        assert proxy.outcomes() == {}
+
+
+async def test_idle_timeout_of_an_ordinary_answer_counts_bytes() -> None:
+    """Every byte counts; when none comes, the answer is cut, and the client can tell."""
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send, "application/json")
+        for _ in range(10):
+            await body(send, b" ")
+            await asyncio.sleep(0.05)
+        await asyncio.Event().wait()
+
+    async with proxied(handler, idle_timeout_seconds=0.4, total_timeout_seconds=0.1) as proxy:
+        answer = await ask(proxy.port)
+        assert (answer.status, answer.body, answer.complete) == (200, b" " * 10, False)
+        await event(proxy.upstream.left)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "GET", "headers": {"Accept": "text/event-stream"}},
+        {"method": "GET"},
+        {"method": "POST", "body": b"{}", "headers": {"Mcp-Session-Id": "1", "Accept": "text/event-stream"}},
+        {"method": "POST", "body": b"{}", "headers": {"MCP-Protocol-Version": "2025-06-18"}},
+    ],
+)
+async def test_generic_get_streams_and_mcp_may_be_silent(options: dict[str, Any]) -> None:
+    """They are silent by design; the total timeout still holds for them."""
+    settings = {"first_event_timeout_seconds": _SHORT, "idle_timeout_seconds": _SHORT, "total_timeout_seconds": 0.2}
+    for handler in (_only_headers, _event_then_silence):
+        async with proxied(handler, **settings) as proxy, calling(proxy.port, target="/events", **options) as call:
+            assert b"total_timeout" in await call.rest()
+            assert await proxy.outcome() == "total_timeout"
+
+
+async def test_a_generic_post_stream_may_not_be_silent() -> None:
+    """Somebody waits for an answer."""
+    async with proxied(_event_then_silence, idle_timeout_seconds=_SHORT) as proxy:
+        answer = await ask(proxy.port, "POST", "/generate", body=b"{}", headers={"Accept": "text/event-stream"})
+        assert b'"code":"idle_timeout"' in answer.body
+        assert not answer.complete
+        assert await proxy.outcome() == "idle_timeout"
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/octet-stream"])
+@both_loops
+async def test_a_client_that_does_not_read_is_dropped_and_the_upstream_paused(content_type: str) -> None:
+    """The upstream's send waits as long as the client reads nothing; then the client's socket is really closed."""
+    sent = 0
+
+    async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal sent
+        await start(send, content_type)
+        while not upstream.left.is_set():
+            await body(send, b"data: " + b"x" * 65536 + b"\n\n")
+            sent += 1
+
+    settings = {"client_stall_timeout_seconds": 0.4, "idle_timeout_seconds": 0.2}
+    async with proxied(handler, **settings) as proxy:
+        before = open_sockets()
+        headers = {"Accept": "text/event-stream"} if content_type == "text/event-stream" else {}
+        async with calling(proxy.port, "POST", "/generate", headers=headers, receive_buffer_bytes=4096):
+            await event(proxy.upstream.arrived)
+            await event(proxy.upstream.left)
+            # All buffers between here and there together hold less, and one that reads gets it in a moment.
+            assert sent < 1000
+            # Of the client's connection and the upstream's, only the client's own end is left.
+            await until(lambda: open_sockets() <= before + 1)
+        if headers:
+            assert await proxy.outcome() == "client_stalled"
+
+
+async def test_a_client_that_reads_slowly_is_not_dropped() -> None:
+    """As long as it reads anything; the wait for it is not held against the upstream either."""
+    events = 200
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        for number in range(events):
+            await body(send, b"id: %d\ndata: " % number + b"x" * 20_000 + b"\n\n")
+        await body(send, b"", more=False)
+
+    settings = {"client_stall_timeout_seconds": 2.0, "idle_timeout_seconds": 0.3}
+    async with proxied(handler, **settings) as proxy, calling(proxy.port, "POST", receive_buffer_bytes=4096) as call:
+        for number in range(events):
+            await call.until(b"id: %d\n" % number)
+            await asyncio.sleep(0.005)
+        assert await call.rest()
+        assert call.complete
+        assert await proxy.outcome() == "completed"
+
+
+async def test_a_heartbeat_that_is_not_taken_finds_a_stalled_client_too() -> None:
+    """The upstream is silent after it has filled the client's buffers."""
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, b"data: " + b"x" * 16_000_000 + b"\n\n")
+        await asyncio.Event().wait()
+
+    settings = {"client_stall_timeout_seconds": 0.2, "heartbeat_seconds": 0.02}
+    async with (
+        proxied(handler, **settings) as proxy,
+        calling(proxy.port, "POST", "/generate", receive_buffer_bytes=4096),
+    ):
+        assert await proxy.outcome() == "client_stalled"
