@@ -8,16 +8,35 @@ from sse_proxy.core.dialects import DIALECTS, GENERIC, Dialect, StreamState
 from sse_proxy.core.dialects.generic import generic_with_terminal
 from sse_proxy.core.pipeline import Pipeline
 
-__all__ = ["ALL", "COMPLETE", "LIMIT", "drained", "facts", "pipeline", "streams"]
+__all__ = [
+    "ALL",
+    "COMPLETE",
+    "DONE",
+    "FINISH",
+    "LIMIT",
+    "SOUND",
+    "SPOILED",
+    "TOKEN",
+    "drained",
+    "facts",
+    "pipeline",
+    "streams",
+]
 
 LIMIT = 1 << 20
+
+#: A chat answer at its shortest is these three.
+TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
+FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
 
 ALL: dict[str, Dialect] = {
     **{dialect.name: dialect for dialect in (*DIALECTS, GENERIC)},
     "terminal": generic_with_terminal("done"),
 }
 
-_SPOILED = (
+#: What servers get wrong, and what makes a chunk fit for the slow path only.
+SPOILED = (
     *(b"\n", b"\r\n", b"\r", b": ping\n", b": ping\n\n", b":", b"\xef\xbb\xbf", b"\xff", b"data: ", b"data:"),
     *(b"}{", b" ", b"data: {}\ndata: {}\n\n", b"data: [DONE]\n", b"data: {}", b"data: x\xff\n\n"),
     *(b"data: data: {}\n\n", b"data: : keepalive\n\n", b"data:\n\n", b"data: text\n\n", b"data: {}{}\n\n"),
@@ -65,7 +84,8 @@ _GENERIC = (
     *(b"event: done\ndata: \n\n", b"data: done\n\n"),
 )
 
-_SOUND: dict[str, tuple[bytes, ...]] = {
+#: Events of each dialect.
+SOUND: dict[str, tuple[bytes, ...]] = {
     "openai_chat": _CHAT,
     "openai_completions": _CHAT,
     "openai_responses": _RESPONSES,
@@ -87,8 +107,8 @@ COMPLETE: dict[str, bytes] = {
 
 def streams(dialect: str) -> st.SearchStrategy[bytes]:
     """Streams of *dialect*: mostly sound events in any order, spoiled here and there, ended anywhere."""
-    sound = st.sampled_from(_SOUND[dialect])
-    piece = st.one_of(sound, sound, sound, st.sampled_from(_SPOILED), st.binary(max_size=3))
+    sound = st.sampled_from(SOUND[dialect])
+    piece = st.one_of(sound, sound, sound, st.sampled_from(SPOILED), st.binary(max_size=3))
     return st.lists(piece, max_size=14).map(b"".join)
 
 

@@ -30,7 +30,6 @@ DETAILS = b'"error":{"message":"the upstream fell silent","type":"timeout_error"
         (event("response.completed", response={}), True, False),
         (event("response.incomplete", response={}), True, False),
         (event("response.failed", response={"error": {"message": "no"}}), False, True),
-        (event("error", message="no"), False, True),
         (event("error", error={"message": "no"}), False, True),
         (b'data: {"error":{"message":"no"}}\n\n', False, True),
         (b'event: error\ndata: {"message":"no"}\n\n', False, True),
@@ -52,6 +51,16 @@ def test_terminal_events(last: bytes, finished: bool, error: bool) -> None:
     else:
         with pytest.raises(Truncated):
             of_body.conclude()
+
+
+def test_a_flat_error_becomes_one_that_the_sdks_raise_on() -> None:
+    """The flat keys stay, the object that the SDKs look for is added."""
+    flat: dict[str, object] = {"code": "rate_limited", "message": "no", "param": None}
+    output, of_body = drained("openai_responses", CREATED, DELTA, event("error", **flat, sequence_number=5))
+    error = {"type": "server_error", **flat}
+    assert output == CREATED + DELTA + event("error", **flat, sequence_number=5, error=error)
+    assert of_body.state.error is not None
+    assert (str(of_body.state.error), of_body.conclude()) == ("no", b"")
 
 
 def test_error_then_failed_keeps_the_first_words() -> None:

@@ -283,6 +283,11 @@ def test_limit_counts_the_lines_of_one_event() -> None:
             framed(chunks, max_event_bytes=size - 1)
 
 
+def test_limit_is_that_of_one_event_where_one_newline_ends_it() -> None:
+    """An event that the next one ends counts no longer."""
+    assert len(framed([b'data: {"a":1}\nevent: e\n' * 100], max_event_bytes=40, joins_json=True)[0]) == 99
+
+
 @pytest.mark.parametrize("line", [b"data: ", b"id: ", b"x"], ids=["data", "id", "unknown field"])
 def test_a_line_without_end_is_too_large(line: bytes) -> None:
     """No line grows past the limit, whatever it is."""

@@ -22,6 +22,7 @@ from .work import calls_made, cpu_seconds
         pytest.param(b"{}{}x", [b"{}{}x"], {}, id="no JSON at the end"),
         pytest.param(b"data: {}", [b"{}"], {"double_data": 1}, id="doubled prefix"),
         pytest.param(b"data:data: data:{}", [b"{}"], {"double_data": 1}, id="many prefixes"),
+        pytest.param(b"data:\tdata:\x0b{}", [b"{}"], {"double_data": 1}, id="other white space between prefixes"),
         pytest.param(b"data: text", [b"text"], {"double_data": 1}, id="doubled prefix of a text"),
         pytest.param(b"data: data:", [], {"double_data": 1}, id="prefixes and nothing else"),
         pytest.param(
@@ -52,6 +53,23 @@ from .work import calls_made, cpu_seconds
             id="error without its envelope",
         ),
         pytest.param(b'{"object": "error", "x', [b'{"object": "error", "x'], {}, id="half an error"),
+        pytest.param(
+            b'{"type":"error","code":"c","message":"no"}',
+            [
+                (
+                    b'{"type":"error","code":"c","message":"no",'
+                    b'"error":{"type":"server_error","code":"c","message":"no","param":null}}'
+                )
+            ],
+            {"bare_error": 1},
+            id="the flat error of Responses",
+        ),
+        pytest.param(
+            b'{"type":"error","error":{"message":"no"}}',
+            [b'{"type":"error","error":{"message":"no"}}'],
+            {},
+            id="an error in its envelope",
+        ),
     ],
 )
 def test_repair_payload(data: bytes, payloads: list[bytes], repairs: dict[str, int]) -> None:

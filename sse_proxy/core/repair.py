@@ -20,8 +20,8 @@ _SEAMS = (b"}{", b"} {")
 _PREFIXES = re.compile(rb"\s*+(?:data:\s*+)*+")
 _WHITE_SPACE = re.compile(r"[ \t]*+")
 
-#: The error object without its envelope, which no SDK takes for an error (old vLLM).
-_BARE_ERROR = re.compile(rb'\{\s*"object"\s*:\s*"error"\s*[,}]')
+#: An error object without its envelope, which no SDK takes for an error: old vLLM's, and the flat one of Responses.
+_BARE_ERROR = re.compile(rb'\{\s*"(object|type)"\s*:\s*"error"\s*[,}]')
 
 _decoder = json.JSONDecoder()
 
@@ -117,10 +117,19 @@ def _split(text: str) -> list[bytes]:
 
 
 def _enveloped(document: bytes, repairs: Repairs) -> bytes:
-    if _BARE_ERROR.match(document) and is_complete_json(document):
+    bare = _BARE_ERROR.match(document)
+    if bare is None or not is_complete_json(document):
+        return document
+    if bare[1] == b"object":
         _count(repairs, "bare_error")
         return b'{"error":' + document + b"}"
-    return document
+    fields = json.loads(document)
+    if "error" in fields:
+        return document
+    _count(repairs, "bare_error")
+    # Both shapes in one (reference: formats.md § B3, "superset"): the flat keys are for who looks for those.
+    error = {"type": "server_error", **{key: fields.get(key) for key in ("code", "message", "param")}}
+    return document[: document.rindex(b"}")] + b',"error":' + json.dumps(error, separators=(",", ":")).encode() + b"}"
 
 
 def _count(repairs: Repairs, kind: str) -> None:
