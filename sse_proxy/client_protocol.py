@@ -8,6 +8,7 @@
 - Trailer fields are dropped (RFC 9110 § 6.5.1); uvicorn adds them to the headers while the app may be reading those.
 - Heads, trailers and chunk headers have a size limit, and a connection that sends no request is closed after the
   keep-alive time from its beginning on.
+- A client of HTTP/1.0 is sent no chunks. What is no HTTP at all gets its 400 in JSON, as every other error of ours.
 
 Relies on these parts of uvicorn's `HttpToolsProtocol` besides its callbacks: ``connections``, ``cycle``, ``headers``,
 ``parser``, ``pipeline``, ``transport``, ``timeout_keep_alive*``, ``_unset_keepalive_if_required`` and
@@ -22,9 +23,13 @@ import struct
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from uuid import uuid4
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .errors import BadRequest
+from .errors_http import render_plain
 
 __all__ = ["ABORT_EXTENSION", "CLOSE_EXTENSION", "LINGER_SECONDS", "MAX_FRAMING_BYTES", "ClientProtocol"]
 
@@ -105,10 +110,28 @@ class ClientProtocol(HttpToolsProtocol):
         self._is_head_complete = True
         self._framing_bytes = 0
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0":
+            # uvicorn would send chunks, which a client of HTTP/1.0 takes for content (RFC 9112 § 6.1). Without them
+            # the end of the connection ends the body; a Content-Length of the app's is sent all the same.
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = _UNTIL_CLOSE
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes = 0
         super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        body = render_plain(BadRequest(msg))
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (b"x-request-id", uuid4().hex.encode()),
+        ]
+        head = b"".join(b"%s: %s\r\n" % field for field in headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + body)
+        self.transport.close()
 
     def _forget_response(self) -> None:
         # Else uvicorn takes an app that returns in the middle of its response for a broken one.
@@ -151,6 +174,24 @@ class ClientProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.send_400_response(message)
+
+
+class _UntilClose(int):
+    """A length that no body exceeds and none falls short of, in the comparisons that uvicorn makes."""
+
+    def __lt__(self, _other: int) -> bool:
+        return False
+
+    def __ne__(self, _other: object) -> bool:
+        return False
+
+    def __sub__(self, _other: int) -> _UntilClose:
+        return self
+
+    __hash__ = int.__hash__
+
+
+_UNTIL_CLOSE = _UntilClose()
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

@@ -44,11 +44,11 @@ def error_response(
 def _retry_advice(error: SSEProxyError) -> list[tuple[bytes, bytes]]:
     """Whether and when to send the request again: yes only where the upstream never had it.
 
-    Nothing about a 4xx: clients know what to do with those, and a 429 of the upstream may well be repeated.
+    Nothing about a 4xx of ours: repeating what was wrong is no help.
     """
-    if error.http_status < 500:
-        return []
     if error.reached_upstream:
         return [(b"x-should-retry", b"false")]
+    if error.http_status < 500:
+        return []
     after = [] if error.retry_after is None else [(b"retry-after", b"%d" % error.retry_after)]
     return [*after, (b"x-should-retry", b"true")]

@@ -47,6 +47,8 @@ def listen(
     except OSError as error:
         if host != "::" or error.errno not in _NO_IPV6:
             reason = error.strerror or str(error)
+            # A name that cannot be resolved is the host's fault, not the port's.
+            name = name.replace("port", "host") if isinstance(error, socket.gaierror) else name
             raise SettingsError(f"{name}: cannot listen on {format_address((host, port))}: {reason}") from error
     return listen(
         "0.0.0.0",  # noqa: S104 -- every IPv4 address is what `::` asked for

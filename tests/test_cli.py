@@ -229,6 +229,13 @@ def test_healthcheck_fails_with_another_status(admin: int) -> None:
     assert result.stderr == f"unhealthy: http://127.0.0.1:{admin}/healthz: status 503\n"
 
 
+def test_healthcheck_knows_two_exit_codes() -> None:
+    """A container runtime reserves 2, so that wrong settings are an unhealthy process here."""
+    result = run("healthcheck", SSE_PROXY_ADMIN_PORT="many")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("unhealthy: admin_port: ")
+
+
 def test_healthcheck_fails_when_nobody_answers() -> None:
     """IPv6 addresses are written as in a URL."""
     port = free_port()

@@ -111,3 +111,24 @@ def test_error_body_and_frame(error: SSEProxyError, kind: str, code: str) -> Non
 def test_noop_is_the_native_ping() -> None:
     """Byte for byte what the API sends, at any time."""
     assert ANTHROPIC.noop(StreamState()) == b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+@pytest.mark.parametrize("ping", [b'data: {"type":"ping"}\n\n', b'data: {"type": "ping"}\n\n'])
+def test_unnamed_pings_are_swallowed_too(ping: bytes) -> None:
+    """Some servers leave the event's name away."""
+    output, of_body = drained("anthropic", START, ping, DELTA, FINISH, STOP)
+    assert output == START + DELTA + FINISH + STOP
+    assert of_body.events == 4
+
+
+def test_an_unnamed_error_is_an_error_only_at_the_beginning() -> None:
+    """There it becomes a status; later no SDK would raise on it, so the missing end is what has to be told of."""
+    error = b'data: {"error":{"message":"no","code":429}}\n\n'
+    _, of_body = drained("anthropic", error)
+    assert of_body.began_with_error
+    assert of_body.state.error is not None
+    assert of_body.state.error.http_status == 429
+    _, of_body = drained("anthropic", START, error)
+    assert of_body.state.error is None
+    with pytest.raises(Truncated):
+        of_body.conclude()

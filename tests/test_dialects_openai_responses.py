@@ -37,11 +37,10 @@ DETAILS = b'"error":{"message":"the upstream fell silent","type":"timeout_error"
         (event("response.in_progress", response={}), False, False),
         (b'data: {"error":null}\n\n', False, False),
         (b'data: {"type":{"a":1}}\n\n', False, False),
-        (b"data: [DONE]\n\n", False, False),
     ],
 )
 def test_terminal_events(last: bytes, finished: bool, error: bool) -> None:
-    """``completed`` and ``incomplete`` are whole answers, ``failed`` and ``error`` errors, ``[DONE]`` is nothing."""
+    """``completed`` and ``incomplete`` are whole answers, ``failed`` and ``error`` errors."""
     output, of_body = drained("openai_responses", CREATED, DELTA, last)
     state = of_body.state
     assert output == CREATED + DELTA + last
@@ -51,6 +50,13 @@ def test_terminal_events(last: bytes, finished: bool, error: bool) -> None:
     else:
         with pytest.raises(Truncated):
             of_body.conclude()
+
+
+def test_done_is_dropped() -> None:
+    """Clients stop at ``[DONE]``, so that they would take a cut answer for whole and never see our error behind it."""
+    output, of_body = drained("openai_responses", CREATED, DELTA, b"data: [DONE]\n\n")
+    assert output == CREATED + DELTA
+    assert not of_body.state.complete
 
 
 def test_a_flat_error_becomes_one_that_the_sdks_raise_on() -> None:

@@ -39,9 +39,9 @@ NOT_AGAIN = [(b"x-should-retry", b"false")]
         (FirstEventTimeout(), 504, NOT_AGAIN),
         (Drained(), 503, NOT_AGAIN),
         (SSEProxyError(), 500, NOT_AGAIN),
-        (UpstreamReported(status=429), 429, []),
+        (UpstreamReported(status=429), 429, NOT_AGAIN),
         (UpstreamReported(status=529), 529, NOT_AGAIN),
-        (ClientDisconnected(), 499, []),
+        (ClientDisconnected(), 499, NOT_AGAIN),
     ],
 )
 def test_the_advice_to_retry_depends_on_whether_the_upstream_had_the_request(

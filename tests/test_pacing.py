@@ -104,7 +104,8 @@ def pacer_after(limits: Limits, *steps: Step) -> Pacer:
             Limits(heartbeat=5), [(1, committed), (4, event)], Action.HEARTBEAT, 6, id="events are not writes"
         ),
         pytest.param(Limits(heartbeat=60), [(4, committed)], Action.DATA_HEARTBEAT, 64, id="data at 60 s"),
-        pytest.param(Limits(heartbeat=59), [(4, committed)], Action.HEARTBEAT, 63, id="no data before 60 s"),
+        pytest.param(Limits(heartbeat=55), [(4, committed)], Action.HEARTBEAT, 59, id="no data before 60 s"),
+        pytest.param(Limits(heartbeat=59), [(4, committed)], Action.DATA_HEARTBEAT, 63, id="silence since the request"),
         pytest.param(
             Limits(heartbeat=30), [(0, committed), (30, beat)], Action.DATA_HEARTBEAT, 60, id="comments are none"
         ),

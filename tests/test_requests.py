@@ -66,7 +66,8 @@ def test_wish(method: str, path: str, headers: Headers, body: bytes | None, wish
         ("POST", "/any", JSON, True),
         ("POST", "/any", [(b"content-type", b"Application/JSON; charset=utf-8")], True),
         ("POST", "/any", [(b"content-type", b"application/vnd.api+json")], True),
-        ("POST", "/any", [], True),
+        ("POST", "/any", [], False),
+        ("POST", CHAT, [], True),
         ("POST", "/any", [(b"content-type", b"text/plain")], False),
         ("POST", CHAT, [(b"content-type", b"application/x-www-form-urlencoded")], True),
         ("POST", CHAT, [(b"content-type", b"multipart/form-data; boundary=x")], False),
@@ -129,6 +130,7 @@ def test_client_variants(headers: Headers, variants: bool, browser: bool, named:
     [
         ("GET", "/events", SSE, True),
         ("POST", "/mcp", [*SSE, (b"mcp-session-id", b"1")], True),
+        ("POST", "/mcp", [(b"accept", b"application/json, text/event-stream")], True),
         ("POST", "/mcp", [*SSE, (b"mcp-protocol-version", b"2025-11-25")], True),
         ("POST", "/stream", SSE, False),
         ("POST", CHAT, [*SSE, (b"mcp-session-id", b"1")], False),

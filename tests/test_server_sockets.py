@@ -95,7 +95,7 @@ def test_a_taken_port_is_one_line() -> None:
 
 def test_an_unknown_host_is_one_line() -> None:
     """Not every name is this machine's."""
-    with pytest.raises(SettingsError, match=r"^port: cannot listen on no-such-host.invalid:1: "):
+    with pytest.raises(SettingsError, match=r"^host: cannot listen on no-such-host.invalid:1: "):
         sockets.listen("no-such-host.invalid", 1)
 
 

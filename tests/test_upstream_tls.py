@@ -47,7 +47,7 @@ def test_a_client_certificate_may_hold_its_key(files: Path, cert: str, key: str 
     "ca, cert, key, setting",
     [
         ("missing", None, None, "upstream_ca_file: No such file"),
-        ("junk", None, None, "upstream_ca_file: not a PEM"),
+        ("junk", None, None, "upstream_ca_file: expected a PEM"),
         (None, "missing", None, "upstream_client_cert"),
         (None, "junk", None, "upstream_client_cert"),
         (None, "cert.pem", None, "upstream_client_key"),

@@ -44,6 +44,7 @@ def demo(config: str | None, **flags: Any) -> int:
     from ..demo import create_mock
     from ..server import Bound
     from ..sockets import address_of, format_address, listen
+    from .console import watcher
     from .process import configure_logging, run
 
     with contextlib.closing(listen("127.0.0.1", 0)) as listening:
@@ -64,7 +65,7 @@ def demo(config: str | None, **flags: Any) -> int:
             )
             click.echo(guide)
 
-        return run(settings, on_ready=tell, extra=[(create_mock(), listening)])
+        return run(settings, on_ready=tell, extra=[(create_mock(), listening)], watch=watcher(settings.log_format))
 
 
 COMMANDS = {"demo": demo}

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..settings import SettingsError
 from ..sockets import format_address
 from .options import load, setting_options
 
@@ -23,7 +24,12 @@ _REACHABLE_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not liste
 @setting_options(only=("admin_host", "admin_port"))
 def healthcheck(config: str | None, **flags: Any) -> int:
     """Exit with 0 when the admin port says that the process is alive, else with 1."""
-    settings = load(config, flags, require_upstream=False).settings
+    try:
+        settings = load(config, flags, require_upstream=False).settings
+    except SettingsError as error:
+        # A container runtime knows 0 and 1 only; 2 is reserved.
+        click.echo(f"unhealthy: {error}", err=True)
+        return 1
     host = settings.admin_host.removeprefix("[").removesuffix("]")
     host, port = _REACHABLE_AT.get(host, host), settings.admin_port
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)

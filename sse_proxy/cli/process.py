@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -38,19 +39,24 @@ def run(
     *,
     on_ready: Callable[[Bound], None],
     extra: Sequence[tuple[ASGIApp, socket.socket]] = (),
+    watch: Callable[[Lifecycle], AbstractContextManager[object]] = nullcontext,
 ) -> int:
     """Run the proxy, and *extra* apps beside it, until a signal ends it; return the exit code (`server.serve`).
 
+    What *watch* makes of the proxy's lifecycle is entered and left inside the event loop, around all of it.
     Does not return after a second signal, which ends the process there and then.
 
     Raises:
         SettingsError: an address is taken, or a file that the settings name cannot be used.
     """
-    return run_loop(_run(settings, on_ready, extra))
+    return run_loop(_run(settings, on_ready, extra, watch))
 
 
 async def _run(
-    settings: Settings, on_ready: Callable[[Bound], None], extra: Sequence[tuple[ASGIApp, socket.socket]]
+    settings: Settings,
+    on_ready: Callable[[Bound], None],
+    extra: Sequence[tuple[ASGIApp, socket.socket]],
+    watch: Callable[[Lifecycle], AbstractContextManager[object]],
 ) -> int:
     metrics, lifecycle = PrometheusMetrics(), Lifecycle()
     try:
@@ -59,10 +65,11 @@ async def _run(
         admin = create_admin(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    async with background(probe.run()):
-        return await serve(
-            traffic, admin, settings, lifecycle=lifecycle, metrics=metrics, on_ready=on_ready, extra=extra
-        )
+    with watch(lifecycle):
+        async with background(probe.run()):
+            return await serve(
+                traffic, admin, settings, lifecycle=lifecycle, metrics=metrics, on_ready=on_ready, extra=extra
+            )
 
 
 def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:

@@ -22,12 +22,9 @@ __all__ = ["DATA_HEARTBEAT_SECONDS", "Action", "Limits", "Pacer"]
 #: Second-tier heartbeat: the strictest client that counts events gives up after 120 s (reference: formats.md § 0).
 DATA_HEARTBEAT_SECONDS = 60.0
 
-#: How soon to ask again for what ran out just when a send began.
-_RUN_OUT_SECONDS = 1.0
-
 _NEVER = float("inf")
 
-#: While a send is in flight, how soon to look again.
+#: While a send is in flight, how soon to look again for what has run out meanwhile.
 _RECHECK_SECONDS = 1.0
 
 
@@ -102,10 +99,10 @@ class Pacer:
             self._sent = self.last_event = now
 
     def committed(self, now: float) -> None:
-        """Response headers are with the client: heartbeats begin."""
+        """Response headers are with the client: heartbeats begin, though clients count their silence from the request."""
         if not self._committed:
             self._committed = True
-            self.last_write = self._last_data = now
+            self.last_write = now
 
     def event(self, now: float) -> None:
         """A payload event came (non-stream: the head or a piece of the body)."""
@@ -140,10 +137,12 @@ class Pacer:
     def next(self, now: float) -> float:
         """When `due` has to be asked again, at the latest; infinity when nothing can become due."""
         deadlines = [deadline for _, deadline in self._deadlines()]
-        silence = None if self.sending_since is None else self._silence(self._resumed(now))
-        if silence is not None:
-            # That clock stands still now, and runs on from here at the earliest; or it had run out before.
-            deadlines.append(silence[1] if silence[1] > now else now + _RUN_OUT_SECONDS)
+        if self.sending_since is not None and self._shortest < _NEVER:
+            deadlines.append(now + _RECHECK_SECONDS)
+            silence = self._silence(self._resumed(now))
+            if silence is not None and silence[1] > now:
+                # That clock stands still now, and runs on from here at the earliest.
+                deadlines.append(silence[1])
         return min(*deadlines, now + self._shortest, _NEVER)
 
     def _deadlines(self) -> list[tuple[Action, float]]:

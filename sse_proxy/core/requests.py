@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from .dialects import GENERIC, Dialect, dialect_for
-from .headers import accepts, first, media_type
+from .headers import RawHeaders, accepts, first, media_type
 
 __all__ = ["RequestFacts", "Wish", "classify", "wants_body"]
 
@@ -54,12 +54,12 @@ class RequestFacts:
         return self.wish is not Wish.NO
 
 
-def wants_body(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> bool:
+def wants_body(method: str, path: str, headers: RawHeaders) -> bool:
     """Whether the request body has to be looked at before `classify`: a JSON POST, or one to a known API."""
     if method != "POST":
         return False
     kind = media_type(first(headers, b"content-type"))
-    if kind in {"application/json", ""} or kind.endswith("+json"):
+    if kind == "application/json" or kind.endswith("+json"):
         return True
     # Clients forget the header (curl -d says urlencoded), servers do not mind; a multipart upload is another matter.
     return dialect_for(method, path) is not GENERIC and not kind.startswith("multipart/")
@@ -68,7 +68,7 @@ def wants_body(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> bo
 def classify(
     method: str,
     path: str,
-    headers: list[tuple[bytes, bytes]],
+    headers: RawHeaders,
     body: bytes | None,
     *,
     client_variants: bool = True,
@@ -98,7 +98,7 @@ def classify(
         accepts_sse=accepts_sse,
         browser=client_variants and first(headers, b"sec-fetch-mode") is not None,
         wants_named_errors=client_variants and b"langchain4j" in agent,
-        may_be_silent=dialect is GENERIC and (method == "GET" or any(first(headers, name) for name in _MCP_HEADERS)),
+        may_be_silent=dialect is GENERIC and (method == "GET" or _is_mcp(headers, accepts_sse=accepts_sse)),
         choices=0 if body is None else _choices(asked),
     )
 
@@ -122,3 +122,8 @@ def _choices(asked: dict[str, object]) -> int:
     if isinstance(prompts, list) and not any(isinstance(token, int) for token in prompts):
         answers *= max(len(prompts), 1)
     return answers
+
+
+def _is_mcp(headers: RawHeaders, *, accepts_sse: bool) -> bool:
+    """Whether a client of MCP's Streamable HTTP asks; its first request has only ``Accept`` to tell by."""
+    return (accepts_sse and accepts(headers, b"application/json")) or any(first(headers, name) for name in _MCP_HEADERS)

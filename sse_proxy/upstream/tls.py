@@ -42,4 +42,4 @@ def _verifying_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _why(exc: OSError) -> str:
-    return "not a PEM file with what is needed" if isinstance(exc, ssl.SSLError) else (exc.strerror or str(exc))
+    return "expected a PEM file with a certificate (and its key)" if isinstance(exc, ssl.SSLError) else (exc.strerror or str(exc))

@@ -13,6 +13,7 @@ from .base import Dialect, JSONObject, StreamState, compact, reported_error, usa
 __all__ = ["ANTHROPIC"]
 
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+_UNNAMED_PINGS = (b'{"type": "ping"}', b'{"type":"ping"}')
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _USAGE = {"input_tokens": "input", "output_tokens": "output", "cache_read_input_tokens": "cached_input"}
 #: The API's own names for what our errors mean; clients switch on them.
@@ -21,7 +22,9 @@ _TYPES = {"server_error": "api_error", "timeout_error": "timeout_error", "overlo
 
 def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
     kind = payload.get("type") or event.event.decode()
-    if kind == "error" or event.event == b"error":
+    # An unnamed error object is told on only as a status: within the stream no SDK raises on it, so there the missing
+    # ``message_stop`` has to be told of.
+    if kind == "error" or event.event == b"error" or (payload.get("error") and not state.started):
         state.error = reported_error(payload, event.data)
     elif kind == "message_start":
         message = payload.get("message")
@@ -36,7 +39,7 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
 
 
 def _is_ping(event: Event) -> bool:
-    return event.event == b"ping"
+    return event.event == b"ping" or (not event.event and event.data in _UNNAMED_PINGS)
 
 
 def _error_body(error: SSEProxyError) -> bytes:
@@ -51,7 +54,15 @@ def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
 ANTHROPIC = Dialect(
     name="anthropic",
     paths=("/v1/messages",),
-    markers=(b"message_start", b"message_delta", b"message_stop", b"event: error", b'"error"', b"event: ping"),
+    markers=(
+        b"message_start",
+        b"message_delta",
+        b"message_stop",
+        b"event: error",
+        b'"error"',
+        b"event: ping",
+        b'"ping"',
+    ),
     inspect=_inspect,
     is_ping=_is_ping,
     noop=lambda _state: _PING,

@@ -1,9 +1,9 @@
 """OpenAI Responses: named events, ended by ``response.completed``, ``response.incomplete`` or ``response.failed``.
 
-There is no ``[DONE]``. The no-op event is ``keepalive``, allowed only after ``response.created`` (the ``.stream()`` of
-the SDKs raises before it) and carrying the last ``sequence_number`` again. The error is the superset frame of
-formats.md § B3, the only one that the Python, Node and AI SDKs all raise on, followed by ``response.failed`` for
-clients that wait for a terminal event.
+There is no ``[DONE]``; where an upstream sends one it is dropped. The no-op event is ``keepalive``, allowed only after
+``response.created`` (the ``.stream()`` of the SDKs raises before it) and carrying the last ``sequence_number`` again.
+The error is the superset frame of formats.md § B3, the only one that the Python, Node and AI SDKs all raise on,
+followed by ``response.failed`` for clients that wait for a terminal event.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
 
 
 def _is_ping(event: Event) -> bool:
-    return event.event in {b"keepalive", b"ping"}
+    # ``[DONE]`` is not of this API. Clients stop reading at it, so one that comes too early would pass off a cut answer
+    # as whole, and hide the error behind it.
+    return event.event in {b"keepalive", b"ping"} or event.data == b"[DONE]"
 
 
 def _sequence_number(state: StreamState) -> int:

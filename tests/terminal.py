@@ -1,0 +1,97 @@
+"""Shared parts of the tests that look at a terminal: a pseudo-terminal with the demo on it, and what is to be seen."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import termios
+import threading
+
+from .conftest import LIMIT_SECONDS
+
+__all__ = ["HIDE", "SHOW", "Terminal", "screen_of"]
+
+#: What hides and shows the cursor.
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
+
+def screen_of(written: str) -> list[str]:
+    """Return the lines that a terminal shows after *written*, without colours and trailing blanks."""
+    lines, row, column = [""], 0, 0
+    for control, number, final, char in re.findall(r"(\x1b\[\??(\d*)(?:;\d+)*([A-Za-z]))|(.|\n)", written):
+        if control:
+            row = max(0, row - int(number or 1)) if final == "A" else row
+            lines[row] = "" if final == "K" else lines[row]
+        elif char == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif char == "\r":
+            column = 0
+        else:
+            lines[row] = lines[row].ljust(column)[:column] + char + lines[row][column + 1 :]
+            column += 1
+    return [line.rstrip() for line in lines]
+
+
+class Terminal:
+    """``sse-proxy demo`` on a pseudo-terminal; what it writes is read at once, so that it never has to wait."""
+
+    def __init__(self, *flags: str) -> None:
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 100))
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "sse_proxy", "demo", "--port", "0", "--admin-port", "0", *flags],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1"},
+        )
+        os.close(slave)
+        self.written = ""
+        self._more = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # EIO: nobody has the other end any more
+                return
+            with self._more:
+                self.written += decoder.decode(data)
+                self._more.notify()
+
+    def until(self, pattern: str, *, start: int = 0) -> re.Match[str]:
+        """Return the first match of *pattern* in what it has written from *start* on, colours left out."""
+        with self._more:
+            found = self._more.wait_for(
+                lambda: re.search(pattern, _COLOUR.sub("", self.written[start:])), LIMIT_SECONDS
+            )
+        assert found, self.written
+        return found
+
+    def interrupt(self) -> int:
+        """Ctrl-C; return how much was written before."""
+        before = len(self.written)
+        self.popen.send_signal(signal.SIGINT)
+        return before
+
+    def end(self) -> int:
+        """Return its exit code, all output read."""
+        code = self.popen.wait(LIMIT_SECONDS)
+        self._reader.join()
+        return code
+
+    def close(self) -> None:
+        self.popen.kill()
+        self.end()
+        os.close(self._master)
