@@ -24,7 +24,7 @@ format: ## Format the code and apply the linter's safe fixes
 	@$(VENV)/bin/ruff check --fix --exit-zero --quiet .
 	@$(VENV)/bin/ruff format .
 
-e2e-llm: ## A real llama-server and a real model behind the proxy (the first run builds and caches both: ~10 minutes)
+e2e-llm: ## A real llama-server and a real model behind the proxy (the first run builds and caches both: 6 minutes or more)
 	@scripts/e2e-llm $(ARGS)
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
