@@ -41,6 +41,9 @@ _OBEYED = frozenset({
     "total_timeout_seconds",
 })  # fmt: skip
 
+#: Extensions of ASGI that an application is not offered where its response may be a stream.
+_WITHHELD = frozenset({"http.response.pathsend", "http.response.trailers", "http.response.zerocopysend"})
+
 
 class SSEMiddleware:
     """ASGI middleware; ``app.add_middleware(SSEMiddleware, heartbeat_seconds=15)``.
@@ -99,6 +102,7 @@ class SSEMiddleware:
             if self._policy.owns_app or isinstance(error, ClientLeft):
                 raise
             dialect = dialect_for(scope["method"], scope["path"])
+            self._metrics.request(scope.get("sse_proxy.route", "other"), error.http_status)
             for message in error_response(error, body=dialect.error_body(error)):
                 await send(message)
 
@@ -107,15 +111,23 @@ class SSEMiddleware:
         facts = await self._facts(scope, receiver)
         scope["sse_proxy.facts"] = facts
         scope["sse_proxy.route"] = facts.dialect.name if facts.dialect.paths else "other"
-        if not facts.candidate:
-            await self._run(scope, receiver, send, facts)
-            return
-        client = scope.get("sse_proxy.client") or (scope["client"][0] if scope.get("client") else "")
-        self._admit(client, facts)
-        try:
-            await self._run(scope, receiver, send, facts)
-        finally:
-            self._admission.release(client)
+        client: str | None = None
+        if facts.candidate:
+            _withhold(scope)
+            client = scope.get("sse_proxy.client") or (scope["client"][0] if scope.get("client") else "")
+            self._admit(client, facts)
+        response = Response(
+            scope,
+            receiver,
+            send,
+            facts=facts,
+            policy=self._policy,
+            metrics=self._metrics,
+            on_end=partial(self._ended, scope, client),
+        )
+        if self._lifecycle is not None:
+            self._lifecycle.add(response)
+        await response.run(self._app)
 
     def _concerns(self, scope: Scope) -> bool:
         if scope["method"] == "HEAD" and not self._policy.owns_app:
@@ -155,16 +167,14 @@ class SSEMiddleware:
             self._metrics.closed(StreamReport(dialect=facts.dialect.name, outcome=Outcome.REJECTED))
             raise
 
-    async def _run(self, scope: Scope, receiver: Receiver, send: Send, facts: RequestFacts) -> None:
-        response = Response(scope, receiver, send, facts=facts, policy=self._policy, metrics=self._metrics)
+    def _ended(self, scope: Scope, client: str | None, response: Response) -> None:
         if self._lifecycle is not None:
-            self._lifecycle.add(response)
-        try:
-            await response.run(self._app)
-        finally:
-            if self._lifecycle is not None:
-                self._lifecycle.remove(response)
-            self._report(scope, response)
+            self._lifecycle.remove(response)
+        if client is not None:
+            self._admission.release(client)
+        if not self._policy.owns_app:  # in the proxy the gate counts, who sees every request
+            self._metrics.request(scope["sse_proxy.route"], _status(response))
+        self._report(scope, response)
 
     def _report(self, scope: Scope, response: Response) -> None:
         transfer = response.transfer
@@ -190,3 +200,14 @@ def _load(overrides: Mapping[str, object]) -> Settings:
     for warning in (*loaded.warnings, *(f"{name}: has no effect in SSEMiddleware, only in the proxy" for name in idle)):
         _log.warning("%s", warning)
     return loaded.settings
+
+
+def _status(response: Response) -> int:
+    """What the client saw: 499 where it left before the start, 500 where the application failed before it."""
+    return response.transfer.client.status or (499 if response.outcome is Outcome.CLIENT_DISCONNECTED else 500)
+
+
+def _withhold(scope: Scope) -> None:
+    """Do not offer the application what would lead a stream past us, or what cannot follow an error of ours."""
+    offered = scope.get("extensions") or {}
+    scope["extensions"] = {name: about for name, about in offered.items() if name not in _WITHHELD}

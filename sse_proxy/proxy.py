@@ -121,6 +121,8 @@ class ReverseProxy:
     def _target(self, scope: Scope) -> bytes:
         """The request target, byte for byte as the client wrote it, below the upstream's path prefix."""
         raw_path, _ = own_path(scope)
+        if raw_path == b"*":  # OPTIONS of the server as a whole (RFC 9110 § 9.3.7) has no path to put a prefix before
+            return raw_path
         query: bytes = scope.get("query_string", b"")
         return self._address.prefix + raw_path + (b"?" + query if query else b"")
 

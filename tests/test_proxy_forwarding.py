@@ -100,6 +100,24 @@ async def test_the_prefix_of_the_upstream_goes_in_front(prefix: str) -> None:
         assert seen.request_line == f"GET {prefix.rstrip('/')}/v1/../models?x=1 HTTP/1.1"
 
 
+async def test_a_question_to_the_server_as_a_whole_gets_no_prefix() -> None:
+    """``OPTIONS *`` (RFC 9110 § 9.3.7) has no path."""
+    async with answering(OK, prefix="/api") as seen:
+        await ask(seen.proxy.port, "OPTIONS", "*")
+        assert seen.request_line == "OPTIONS * HTTP/1.1"
+
+
+async def test_a_stream_of_records_is_not_to_be_buffered_either() -> None:
+    """Its bytes and its type stay what they are."""
+    records = b'{"a":1}\n{"b":2}\n'
+    response = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n" + records
+    async with answering(response) as seen:
+        answer = await ask(seen.proxy.port, "POST", "/api/chat")
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.body == records
+
+
 async def test_an_ordinary_request_is_sent_with_its_own_headers_and_nothing_else() -> None:
     """Order, duplicates and values; of ours come only Host and ``X-Forwarded-*``, no User-Agent, no Accept-Encoding."""
     own = [

@@ -10,12 +10,13 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, proxying, start, until
+from .streaming import DONE, Handler, Proxy, Upstream, body, chunk, event, proxied, proxying, start, until
 from .upstream_peers import Talk, both_loops, open_sockets, peer, silent_listener
 from .wire import Call, calling, chat
 
@@ -229,8 +230,9 @@ async def test_a_client_that_leaves_its_upload_while_we_connect_is_noticed_behin
         async with proxying(f"http://127.0.0.1:{port}", connect_timeout_seconds=60) as proxy:
             async with calling(proxy.port, "POST", "/upload", headers=headers, body=None) as call:
                 await call.write(b"x" * 500_000)
+                await until(lambda: len(proxy.lifecycle) == 1)
                 await _leave(call, lambda: not len(proxy.lifecycle))
-            assert proxy.value('requests_total{code="499",route="other"}') == 1
+            await until(lambda: proxy.value('requests_total{code="499",route="other"}') == 1)
 
 
 @both_loops
@@ -285,6 +287,27 @@ async def test_a_client_that_leaves_at_the_upstreams_error_does_not_hide_it() ->
         await call.until(b"out of memory")
         call.leave()
         assert await proxy.outcome() == "upstream_error"
+
+
+@both_loops
+async def test_a_client_that_leaves_before_it_was_sent_the_terminator_does_not_have_it_all() -> None:
+    """The upstream is done, but the client has not taken what it sent."""
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        for _ in range(4):
+            await body(send, chunk("x" * 8_000_000))
+        await body(send, chunk("", finish="stop") + DONE, more=False)
+
+    async with proxied(handler) as proxy, chat(proxy.port, receive_buffer_bytes=4096) as call:
+        await _stands_still(lambda: _bytes_out(proxy) if len(proxy.lifecycle) else 0)
+        call.leave()
+        assert await proxy.outcome() == "client_disconnected"
+
+
+def _bytes_out(proxy: Proxy) -> int:
+    [stream] = proxy.lifecycle.streams
+    return cast("int", stream.describe()["bytes_out"])
 
 
 async def test_the_silence_before_a_client_left_is_measured() -> None:

@@ -231,6 +231,21 @@ async def test_only_who_asks_for_an_event_stream_is_promised_one() -> None:
                 assert (answer.body, answer.headers["content-type"]) == (document, "application/json")
 
 
+async def test_a_head_is_not_promised_a_stream() -> None:
+    """It gets the upstream's own head, however late, and is no stream for anybody."""
+    async with proxied(_late("text/event-stream", 200, b""), **_SOON) as proxy:
+        async with calling(proxy.port, "HEAD", headers=_ACCEPT) as call:
+            waiting = asyncio.create_task(call.answer())
+            done, _ = await asyncio.wait({waiting}, timeout=0.2)
+            assert not done
+            proxy.upstream.go.set()
+            answer = await waiting
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+        assert answer.complete
+        await proxy.idle()
+        assert proxy.outcomes() == {}
+
+
 async def test_nothing_is_promised_where_bodies_stay_as_they_are() -> None:
     """``reframe = never``: what is no stream could not be made one."""
     document = b'{"error":"late"}'

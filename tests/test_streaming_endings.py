@@ -130,6 +130,28 @@ async def test_a_stream_with_its_terminal_signal_is_complete(
     assert (answer.status, answer.body, answer.complete, outcome) == (200, stream + added, True, "completed")
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_a_body_that_only_the_connections_end_ends_is_verified_as_any_other(version: bytes) -> None:
+    """Its framing cannot tell a cut; the terminal signal can. Of a generic stream the end is the end."""
+    head = b"HTTP/" + version + b" 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    cases = [
+        ("/v1/chat/completions", chunk("x") + _STOP, "completed"),
+        ("/v1/chat/completions", chunk("x"), "upstream_truncated"),
+        ("/generate", b"data: x\n\n", "completed"),
+    ]
+    for path, stream, outcome in cases:
+
+        async def talk(client: Talk, stream: bytes = stream) -> None:
+            await client.head()
+            await client.say(head + stream)
+
+        async with peer(talk) as upstream, proxying(upstream.url) as proxy:
+            async with chat(proxy.port, path) as call:
+                assert (await call.rest()).startswith(stream)
+                assert call.complete
+            assert await proxy.outcome() == outcome
+
+
 async def test_every_choice_must_be_finished() -> None:
     """One of two answers that run side by side is not the whole."""
 

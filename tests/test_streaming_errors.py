@@ -70,8 +70,8 @@ async def test_an_error_as_the_first_event_becomes_a_status(path: str, first: by
     assert answer.error["message"] == "no"
     # A flat error of Responses keeps its keys beside the object that is added to it.
     assert answer.json.get("type") == ("error" if b'"type": "error"' in first else None)
-    # The upstream had the request; a 4xx speaks for itself.
-    assert answer.headers.get("x-should-retry") == ("false" if status >= 500 else None)
+    # The upstream had the request.
+    assert answer.headers["x-should-retry"] == "false"
     assert "retry-after" not in answer.headers
 
 
@@ -87,6 +87,12 @@ async def test_an_error_that_is_only_a_text_gets_the_right_shape(path: str) -> N
     """Clients look into an ``error`` object."""
     answer = await _answer(path, b'data: {"error":"no"}\n\n')
     assert answer.error == {"message": "no", "type": "api_error", "param": None, "code": "upstream_error"}
+
+
+async def test_an_error_event_without_a_document_gets_the_right_shape() -> None:
+    """Its name alone says that it is one."""
+    answer = await _answer(_MESSAGES, b"event: error\ndata: out of memory\n\n")
+    assert (answer.status, answer.error["code"]) == (502, "upstream_error")
 
 
 async def test_noise_before_the_error_changes_nothing() -> None:

@@ -326,3 +326,27 @@ async def test_a_heartbeat_that_is_not_taken_finds_a_stalled_client_too() -> Non
         calling(proxy.port, "POST", "/generate", receive_buffer_bytes=4096),
     ):
         assert await proxy.outcome() == "client_stalled"
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@both_loops
+async def test_an_error_that_nobody_takes_does_not_hold_the_connection(leaves: bool) -> None:
+    """The client reads nothing: telling it of the timeout ends with its departure, or with the stall timeout."""
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        while True:
+            await body(send, chunk("x" * 65536))
+            await asyncio.sleep(0)
+
+    settings = {"total_timeout_seconds": 0.3, "client_stall_timeout_seconds": 30.0 if leaves else 0.6}
+    async with proxied(handler, **settings) as proxy:
+        before = open_sockets()
+        async with chat(proxy.port, receive_buffer_bytes=4096) as call:
+            await event(proxy.upstream.arrived)
+            await event(proxy.upstream.left)
+            assert proxy.outcomes() == {}
+            if leaves:
+                call.leave()
+            assert await proxy.outcome() == "total_timeout"
+        await until(lambda: open_sockets() == before)

@@ -99,7 +99,7 @@ class Pacer:
             self._sent = self.last_event = now
 
     def committed(self, now: float) -> None:
-        """Response headers are with the client: heartbeats begin, though clients count their silence from the request."""
+        """The client has response headers: heartbeats begin, though it counts its silence from the request."""
         if not self._committed:
             self._committed = True
             self.last_write = now

@@ -83,7 +83,8 @@ def classify(
         client_variants: Whether the client's own headers choose forms of heartbeat and error.
     """
     dialect = dialect_for(method, path)
-    accepts_sse = accepts(headers, b"text/event-stream")
+    # Nothing follows the head of an answer to HEAD, so none can be promised or counted as a stream.
+    accepts_sse = method != "HEAD" and accepts(headers, b"text/event-stream")
     asked = _asks_for_stream(body) if body else {}
     if accepts_sse or (asked and dialect is not GENERIC):
         wish = Wish.YES

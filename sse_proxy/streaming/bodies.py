@@ -12,7 +12,13 @@ from typing import Protocol
 
 from ..core.decoding import Decoder, decoder_for
 from ..core.dialects import StreamState
-from ..core.headers import HeaderList, first, sse_response_headers
+from ..core.headers import (
+    HeaderList,
+    first,
+    is_record_stream,
+    sse_response_headers,
+    stream_response_headers,
+)
 from ..core.pipeline import Pipeline
 from ..errors import EventTooLarge, Truncated
 from .transfer import Transfer
@@ -35,6 +41,8 @@ class PlainBody:
 
     def __init__(self, transfer: Transfer, status: int, headers: HeaderList) -> None:
         self._transfer = transfer
+        if is_record_stream(headers):
+            headers = stream_response_headers(headers, decoded=False)
         self._head = (status, headers)
 
     async def open(self) -> PlainBody:

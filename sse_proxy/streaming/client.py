@@ -24,11 +24,13 @@ class Client:
         status: Of the response; None before it has begun.
         finished: Its last byte was handed over, or the connection was given up.
         bytes_out: Body bytes handed over.
-        interrupted: A write was cancelled, so its bytes may never have been sent.
+        interrupted: A send was cancelled, so what it had to send may never have been sent.
+        trailers: The start says that trailer fields follow the body.
     """
 
     __slots__ = (
         "_abort", "_beat", "_clock", "_close", "_pacer", "_send", "bytes_out", "finished", "interrupted", "status",
+        "trailers",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, send: Send, pacer: Pacer, clock: Callable[[], float]) -> None:
@@ -44,19 +46,25 @@ class Client:
         self.finished = False
         self.bytes_out = 0
         self.interrupted = False
+        self.trailers = False
 
     async def start(self, status: int, headers: HeaderList) -> None:
         """Begin the response."""
         self.status = status
         self._pacer.sending_since = self._clock()
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        trailers = {"trailers": True} if self.trailers else {}
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers, **trailers})
+        except BaseException:
+            self.interrupted = True
+            raise
         self._pacer.sending_since = None
         self._pacer.committed(self._clock())
 
     async def write(self, data: bytes, *, end: bool = False) -> None:
         """Send body bytes; returns when the server takes more."""
         if self._beat is not None:
-            await self._beat
+            await self.settled()
         pacer = self._pacer
         pacer.sending_since = self._clock()
         self.bytes_out += len(data)
@@ -76,9 +84,13 @@ class Client:
         self._beat.add_done_callback(lambda task: self._beaten(task, then))
 
     async def settled(self) -> None:
-        """Wait for a heartbeat that is in flight."""
+        """Wait for a heartbeat that is in flight; its failure is not the one's who waits, nor is his its end."""
         if self._beat is not None:
-            await self._beat
+            try:
+                await asyncio.wait({self._beat})
+            except BaseException:
+                self.interrupted = True  # whoever waits has something to send
+                raise
 
     def drop(self) -> None:
         """Give the connection up, and what was not sent with it: the client does not read, or is not there.

@@ -10,11 +10,26 @@ from __future__ import annotations
 import json
 
 from ..core.dialects import StreamState
-from ..errors import ClientLeft, Drained, SSEProxyError, UpstreamReported
+from ..errors import ClientLeft, Drained, EventTooLarge, Outcome, SSEProxyError, UpstreamReported
 from ..errors_http import error_response
 from .transfer import Transfer
 
-__all__ = ["tell"]
+__all__ = ["is_harmless", "natural_outcome", "tell"]
+
+
+def natural_outcome(transfer: Transfer, status: int) -> Outcome | None:
+    """How a response ended that came to its own end; None for an ordinary one with a *status* below 500."""
+    if not transfer.is_plain:
+        state = transfer.pipeline.state if transfer.pipeline is not None else None
+        return Outcome.UPSTREAM_ERROR if state is not None and state.error is not None else Outcome.COMPLETED
+    return Outcome.UPSTREAM_ERROR if status >= 500 else None
+
+
+def is_harmless(error: Exception, transfer: Transfer) -> bool:
+    """Whether *error* came when the upstream had said it all, and the client was sent all of it."""
+    pipeline, client = transfer.pipeline, transfer.client
+    over = pipeline is not None and pipeline.over and client.status is not None and not client.interrupted
+    return over and not isinstance(error, (ClientLeft, EventTooLarge))
 
 
 async def tell(error: SSEProxyError, transfer: Transfer) -> None:

@@ -6,30 +6,36 @@ a chunk is: ``send`` → body → pipeline (pure) → server's ``send``; no queu
 
 Whatever has to end the response from outside (a deadline, the client's departure, the drain) cancels the application's
 task with a cause; the task unwinds, which closes the upstream, and the cause is told to the client from that same task,
-when nobody else can be writing.
+when nobody else can be writing. An application that is not ours may take its time (a thread cannot be cancelled), so
+its client is told at once, and what it still sends is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Scope, Send
 
 from ..core.headers import first
 from ..core.requests import RequestFacts
-from ..errors import ClientDisconnected, ClientLeft, Drained, EventTooLarge, Outcome, SSEProxyError, UpstreamClosed
+from ..errors import ClientDisconnected, ClientLeft, Drained, Outcome, SSEProxyError, UpstreamClosed
 from ..metrics.base import Metrics
+from .application import Application
 from .bodies import Body
 from .choice import open_body
 from .client import Client
-from .ending import tell
+from .ending import is_harmless, natural_outcome, tell
 from .policy import Policy
-from .pulse import Complete, Pulse
+from .pulse import Pulse
 from .receiver import Receiver
 from .transfer import Transfer
 
 __all__ = ["Response"]
+
+#: Messages by which the server sends a file by itself, in place of the body.
+_FILES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+_TRAILERS = "http.response.trailers"
 
 
 class Response:
@@ -42,6 +48,7 @@ class Response:
         facts: What the request asks for.
         policy: What applies to every response of this middleware.
         metrics: Where numbers go.
+        on_end: Called once, when the client has the last byte, or else when the application has returned.
 
     Attributes:
         transfer: The state that the parts share.
@@ -50,7 +57,15 @@ class Response:
     """
 
     def __init__(
-        self, scope: Scope, receiver: Receiver, send: Send, *, facts: RequestFacts, policy: Policy, metrics: Metrics
+        self,
+        scope: Scope,
+        receiver: Receiver,
+        send: Send,
+        *,
+        facts: RequestFacts,
+        policy: Policy,
+        metrics: Metrics,
+        on_end: Callable[[Response], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._scope = scope
@@ -64,11 +79,13 @@ class Response:
         self.silence: float | None = None
         self._body: Body | None = None
         self._upstream_status = 0
-        self._task = asyncio.current_task()
-        #: Why we cancel the application's task.
-        self._cause: Exception | None = None
-        #: The ending is being written: only a client that does not take it can interrupt.
-        self._concluding = False
+        self._application = Application()
+        #: Who writes the ending: only a client that does not take it can interrupt.
+        self._writer: asyncio.Task[None] | None = None
+        #: The same, where it is not the application's task.
+        self._ending: asyncio.Task[None] | None = None
+        #: None once it was called.
+        self._on_end: Callable[[Response], None] | None = on_end
 
     async def run(self, app: ASGIApp) -> None:
         """Run *app* and bring the response to its end; raises again what an application other than ours raised."""
@@ -76,17 +93,23 @@ class Response:
         self._watch()
         self._pulse.arm()
         try:
-            error = await self._drive(app)
-            await self._conclude(error)
-            if error is not None and not isinstance(error, (SSEProxyError, Complete)):
+            error = await self._application.run(app, self._scope, self._receiver, self.send)
+            await (self._ending or self._conclude(self._application.cause or error or UpstreamClosed()))
+            if error is not None and not isinstance(error, SSEProxyError):
                 raise error
+        except asyncio.CancelledError:
+            self.outcome = self.outcome or Outcome.DRAINED
+            raise
         finally:
-            self._pulse.stop()
+            if self._ending is not None:
+                self._ending.cancel()
             self._receiver.close()
+            self._end()
 
     async def send(self, message: Message) -> None:
         """The application's ``send``."""
-        if self._client.finished or self._receiver.gone:
+        if self._receiver.gone or self._writer is not None or (self._client.finished and message["type"] != _TRAILERS):
+            await asyncio.sleep(0)  # nobody hears it; an application that does nothing else must meet its cancellation
             return
         try:
             await self._dispatch(message)
@@ -96,6 +119,8 @@ class Response:
             await self._conclude(error)
             if message.get("more_body", message["type"] == "http.response.start"):
                 self._cut(error)
+        if self._client.finished:
+            self._end()
 
     def on_upload(self) -> None:
         """`Listener`: the request body moves on."""
@@ -111,12 +136,12 @@ class Response:
         """`Listener`: nobody is there any more."""
         if self._client.finished:
             return
-        pipeline = self.transfer.pipeline
-        if pipeline is not None and pipeline.over:
+        pipeline, pacer = self.transfer.pipeline, self.transfer.pacer
+        if pipeline is not None and pipeline.over and pacer.sending_since is None:
             # Many clients leave at the terminator, or at the upstream's own error: they have it all.
-            self.outcome = self.outcome or self._natural_outcome()
-        elif not self._concluding:
-            self.silence = self._loop.time() - self.transfer.pacer.last_write
+            self.outcome = self.outcome or natural_outcome(self.transfer, self._upstream_status)
+        elif self.outcome is None:
+            self.silence = self._loop.time() - pacer.last_write
             self.outcome = Outcome.CLIENT_DISCONNECTED
         self._pulse.stop()
         if self._policy.owns_app:
@@ -135,80 +160,50 @@ class Response:
             **self.transfer.describe(),
         }
 
-    async def _drive(self, app: ASGIApp) -> Exception | None:
-        """What ended the application other than its own last message, or None."""
-        error: Exception | None = None
-        try:
-            await app(self._scope, self._receiver, self.send)
-        except asyncio.CancelledError:
-            if self._cause is None or self._task is None:
-                self.outcome = self.outcome or Outcome.DRAINED
-                raise
-            self._task.uncancel()
-            return self._cause
-        except Exception as raised:  # noqa: BLE001  told to the client, then raised again by `run`
-            error = raised
-        if self._cause is not None:
-            await self._absorb()
-            return self._cause
-        return error if error is not None or self._client.finished else UpstreamClosed()
-
-    async def _absorb(self) -> None:
-        """Take delivery of our own cancellation, which the application ended without; else somebody above us would."""
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
-        if self._task is not None:
-            self._task.uncancel()
-
     async def _dispatch(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.body":
             if self._body is None:
                 raise RuntimeError("http.response.body came before http.response.start")
             if data := message.get("body", b""):
-                await self._body.feed(data)
+                await self._body.feed(bytes(data))  # frameworks send memoryviews too; of bytes this is no copy
             if not message.get("more_body", False):
                 await self._body.end()
                 if not self._receiver.gone:
-                    self.outcome = self._natural_outcome()
+                    self.outcome = natural_outcome(self.transfer, self._upstream_status)
         elif kind == "http.response.start":
             status, headers = message["status"], list(message.get("headers", ()))
             self._upstream_status = status
             if identity := first(headers, b"x-request-id"):
                 self._scope["sse_proxy.request_id"] = identity.decode("latin-1")
+            self._client.trailers = message.get("trailers", False)
             self._body = await open_body(self.transfer, self._scope["method"], status, headers)
         else:
             await self._raw_send(message)
-            # The server sends a whole file by itself, and nothing comes after that message.
-            self._client.finished = self._client.finished or kind == "http.response.pathsend"
+            if kind in _FILES and not message.get("more_body", False):
+                self._client.finished = True
+                self.outcome = natural_outcome(self.transfer, self._upstream_status)
 
-    def _natural_outcome(self) -> Outcome | None:
-        """How a response ended that came to its own end; None for an ordinary one."""
-        transfer = self.transfer
-        if not transfer.is_plain:
-            state = transfer.pipeline.state if transfer.pipeline is not None else None
-            return Outcome.UPSTREAM_ERROR if state is not None and state.error is not None else Outcome.COMPLETED
-        return Outcome.UPSTREAM_ERROR if self._upstream_status >= 500 else None
-
-    async def _conclude(self, error: Exception | None) -> None:
-        """Bring the response to an end that tells the truth about *error*."""
-        if error is None or self._client.finished or self._receiver.gone:
+    async def _conclude(self, error: Exception) -> None:
+        """Bring the response to an end that tells the truth about *error*, unless it has had its end."""
+        if self._client.finished or self._receiver.gone:
             return
-        self._concluding = True
+        writer = self._writer = asyncio.current_task()
         self.transfer.pacer.limit(self._policy.concluding_limits())
         self._pulse.arm()
         try:
             await self._end_with(error)
         except asyncio.CancelledError:
-            if not isinstance(self._cause, ClientLeft) or self._task is None:
+            if not isinstance(self._application.cause, ClientLeft) or writer is None:
                 raise
-            self._task.uncancel()
+            writer.uncancel()
             self._client.drop()
+        self._end()
 
     async def _end_with(self, error: Exception) -> None:
         pipeline = self.transfer.pipeline
-        if pipeline is not None and self._is_harmless(error):
-            self.outcome = self._natural_outcome()
+        if pipeline is not None and is_harmless(error, self.transfer):
+            self.outcome = natural_outcome(self.transfer, self._upstream_status)
             await self._client.write(pipeline.flush() + pipeline.conclude(), end=True)
             return
         told = error if isinstance(error, SSEProxyError) else SSEProxyError("the application failed")
@@ -219,19 +214,25 @@ class Response:
                 return  # the server, or the application's own error handling, answers with a 500
         await tell(told, self.transfer)
 
-    def _is_harmless(self, error: Exception) -> bool:
-        """Whether *error* came when the upstream had said it all, and the client was sent all of it."""
-        pipeline, client = self.transfer.pipeline, self._client
-        over = pipeline is not None and pipeline.over and client.status is not None and not client.interrupted
-        return over and not isinstance(error, (ClientLeft, EventTooLarge))
-
     def _cut(self, cause: Exception) -> None:
         """Stop the application for the sake of *cause*."""
-        if self._concluding and not (self._client.finished or isinstance(cause, ClientLeft)):
+        client = self._client
+        if self._writer is not None and not client.finished:
+            if isinstance(cause, ClientLeft):
+                self._application.cause = cause
+                self._writer.cancel()
             return
-        self._cause = cause
-        if self._task is not None:
-            self._task.cancel()
+        waits = self._policy.owns_app or isinstance(cause, ClientLeft) or self.transfer.pacer.sending_since is not None
+        if not (waits or client.finished):
+            self._writer = self._ending = self._loop.create_task(self._conclude(cause))
+        self._application.stop(cause)
+
+    def _end(self) -> None:
+        """The stream is over for its client, whatever the application still does (background tasks, mostly)."""
+        self._pulse.stop()
+        if self._on_end is not None:
+            on_end, self._on_end = self._on_end, None
+            on_end(self)
 
     def _on_deadline(self) -> None:
         self._pulse.arm()

@@ -72,11 +72,6 @@ class Transfer:
         """Payload events so far."""
         return self.pipeline.events if self.pipeline is not None else 0
 
-    @property
-    def complete(self) -> bool:
-        """Whether the client has the whole answer, though the end of the response may still be missing."""
-        return self.pipeline is not None and self.pipeline.state.complete
-
     def becomes_stream(self) -> None:
         """The response is an event stream."""
         if not self.is_stream:
@@ -117,7 +112,9 @@ class Transfer:
             "stream": self.is_stream,
             "status": self.client.status,
             "age_seconds": round(now - self.started, 3),
+            "ttft_seconds": None if self.first_event is None else round(self.first_event - self.started, 3),
             "events": self.events,
+            "heartbeats": sum(self.heartbeats.values()),
             "bytes_in": self.bytes_in,
             "bytes_out": self.client.bytes_out,
             "last_event_age_seconds": round(now - self.pacer.last_event, 3),

@@ -42,4 +42,6 @@ def _verifying_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _why(exc: OSError) -> str:
-    return "expected a PEM file with a certificate (and its key)" if isinstance(exc, ssl.SSLError) else (exc.strerror or str(exc))
+    if isinstance(exc, ssl.SSLError):
+        return "expected a PEM file with a certificate (and its key)"
+    return exc.strerror or str(exc)
