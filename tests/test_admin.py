@@ -6,15 +6,14 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
-from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Message, Scope
 
 from sse_proxy.admin import MAX_DRAIN_WAIT_SECONDS, create_admin
@@ -23,6 +22,7 @@ from sse_proxy.metrics.prometheus import PrometheusMetrics
 from sse_proxy.settings import Settings, SettingsError
 
 from .conftest import LIMIT_SECONDS
+from .metrics_threads import ThreadCollector
 
 
 class _Stream:
@@ -130,18 +130,9 @@ async def test_readiness_fails_with_its_reason_and_liveness_does_not(lifecycle: 
     assert (await _get(app, "/healthz")).status_code == 200
 
 
-class _ThreadCollector(Collector):
-    def __init__(self) -> None:
-        self.threads: list[int] = []
-
-    def collect(self) -> Iterator[Metric]:
-        self.threads.append(threading.get_ident())
-        return iter(())
-
-
 async def test_metrics_are_rendered_off_the_loop(lifecycle: Lifecycle) -> None:
     """A scrape shows the drain state, negotiates its format, and is made in another thread than the streams'."""
-    registry, collector = CollectorRegistry(), _ThreadCollector()
+    registry, collector = CollectorRegistry(), ThreadCollector()
     registry.register(collector)
     app = _admin(lifecycle, metrics=PrometheusMetrics(registry))
     lifecycle.drain()

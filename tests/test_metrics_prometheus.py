@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
 
 from sse_proxy.errors import Outcome
 from sse_proxy.lifecycle import Lifecycle
@@ -208,20 +206,9 @@ def test_the_process_is_shown_beside_the_streams(metrics: PrometheusMetrics) -> 
     assert {"process_resident_memory_bytes", "process_open_fds", "python_info", "python_gc_collections_total"} <= names
 
 
-class _ThreadCollector(Collector):
-    """Notes the thread that it is collected on."""
-
-    def __init__(self) -> None:
-        self.threads: list[int] = []
-
-    def collect(self) -> Iterator[Metric]:
-        self.threads.append(threading.get_ident())
-        return iter(())
-
-
 async def test_the_text_is_made_off_the_loop() -> None:
     """`render_off_loop` collects in another thread, and gives what `render` gives."""
-    registry, collector = CollectorRegistry(), _ThreadCollector()
+    registry, collector = CollectorRegistry(), ThreadCollector()
     registry.register(collector)
     metrics = PrometheusMetrics(registry)
     metrics.gap(0.03)
@@ -249,6 +236,8 @@ _WORKER = """
 import sys
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.metrics.prometheus import PrometheusMetrics
+
+from .metrics_threads import ThreadCollector
 from tests.test_metrics_prometheus import _feed
 metrics = PrometheusMetrics()
 metrics.bind(Lifecycle())

@@ -20,33 +20,6 @@ from .upstream_calls import read, request
 from .upstream_peers import OK, Talk, both_loops, peer, until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n"
-END = b"0\r\n\r\n"
-
-# name, method, what the peer says in its segments, does the peer then close, body, framed, is the connection kept
-COMPLETE = [
-    ("length", "GET", [OK], False, b"ok", True, True),
-    ("length in pieces", "GET", [OK[:20], OK[20:-1], OK[-1:]], False, b"ok", True, True),
-    ("length 0", "GET", [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"], False, b"", True, True),
-    ("chunked", "GET", [CHUNKED, b"2\r\nok\r\n", END], False, b"ok", True, True),
-    ("chunked at once", "GET", [CHUNKED + b"2\r\nok\r\n" + END], False, b"ok", True, True),
-    ("chunked with trailers", "GET", [CHUNKED, b"2\r\nok\r\n0\r\nA: b\r\n\r\n"], False, b"ok", True, False),
-    ("until close", "GET", [UNTIL_CLOSE, b"o", b"k"], True, b"ok", False, False),
-    ("until close, HTTP/1.0", "GET", [b"HTTP/1.0 200 OK\r\n\r\nok"], True, b"ok", False, False),
-    ("until close, empty", "GET", [UNTIL_CLOSE], True, b"", False, False),
-    ("HTTP/1.0 with a length", "GET", [OK.replace(b"1.1", b"1.0")], False, b"ok", True, False),
-    ("connection: close", "GET", [OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")], False, b"ok", True, False),
-    ("HEAD with a length", "HEAD", [OK[:-2]], False, b"", True, True),
-    ("HEAD, chunked", "HEAD", [CHUNKED], False, b"", True, True),
-    ("HEAD with a body all the same", "HEAD", [OK], False, b"", True, False),
-    ("204", "GET", [b"HTTP/1.1 204 No Content\r\n\r\n"], False, b"", True, True),
-    ("204 chunked", "GET", [b"HTTP/1.1 204 N\r\nTransfer-Encoding: chunked\r\n\r\n"], False, b"", True, False),
-    ("304 with a length", "GET", [b"HTTP/1.1 304 N\r\nContent-Length: 7\r\n\r\n"], False, b"", True, True),
-    ("100 first", "POST", [b"HTTP/1.1 100 Continue\r\n\r\n", OK], False, b"ok", True, True),
-    ("bytes behind a length", "GET", [OK + b"!"], False, b"ok", True, False),
-    ("a response behind a length", "GET", [OK + OK], False, b"ok", True, False),
-    ("bytes behind chunks", "GET", [CHUNKED + b"2\r\nok\r\n" + END + OK], False, b"ok", True, False),
-]  # fmt: skip
 
 
 class FakeTransport(asyncio.Transport):
