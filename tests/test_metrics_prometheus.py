@@ -21,6 +21,7 @@ from sse_proxy.metrics.base import Metrics, StreamReport
 from sse_proxy.metrics.prometheus import PrometheusMetrics
 
 from .conftest import require_component
+from .metrics_threads import ThreadCollector
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DIALECTS = {"openai_chat", "openai_completions", "openai_responses", "anthropic", "generic"}
@@ -236,8 +237,6 @@ _WORKER = """
 import sys
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.metrics.prometheus import PrometheusMetrics
-
-from .metrics_threads import ThreadCollector
 from tests.test_metrics_prometheus import _feed
 metrics = PrometheusMetrics()
 metrics.bind(Lifecycle())

@@ -98,21 +98,31 @@ async def test_ordinary_responses_pass_byte_for_byte(file: Path, path: str, acce
     "request_lines",
     [
         ["GET /file HTTP/1.1", "Range: bytes=10-19"],
-        ["GET /lines HTTP/1.0"],
         ["POST /v1/chat/completions HTTP/1.1", "Content-Type: application/json", "Content-Length: 2"],
         ["DELETE /json HTTP/1.1"],
         ["HEAD /file HTTP/1.1"],
         ["HEAD /stream HTTP/1.1"],
     ],
-    ids=["range", "other streams", "no stream asked for", "wrong method", "HEAD of a file", "HEAD of a stream"],
+    ids=["range", "no stream asked for", "wrong method", "HEAD of a file", "HEAD of a stream"],
 )
 async def test_other_requests_pass_byte_for_byte(file: Path, request_lines: list[str]) -> None:
-    """Ranges, formats that nobody asked to be made SSE, methods that have no body."""
+    """Ranges, answers to requests that ask for no stream, methods that have no body."""
     app = _app(file)
     lines = [*request_lines, "Host: x", "Connection: close", "", ""]
     request = "\r\n".join(lines) + ("{}" if lines[0].startswith("POST") else "")
     async with hosted(app) as without, hosted(_inside(app)) as inside:
         assert await _head_and_body(inside.port, request) == await _head_and_body(without.port, request)
+
+
+async def test_a_stream_of_records_is_marked_unbuffered_and_else_untouched(file: Path) -> None:
+    """INTERFACE "Headers": ``X-Accel-Buffering: no`` is for NDJSON too."""
+    request = "GET /lines HTTP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n"
+    app = _app(file)
+    async with hosted(app) as without, hosted(_inside(app)) as inside:
+        plain = await _head_and_body(without.port, request)
+        marked = await _head_and_body(inside.port, request)
+    assert b"x-accel-buffering" not in plain
+    assert marked.replace(b"x-accel-buffering: no\r\n", b"", 1) == plain
 
 
 async def test_websockets_pass() -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tracemalloc
+from collections.abc import Iterator
 from typing import Self
 
+import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from sse_proxy import Settings
+from sse_proxy.errors import ClientDisconnected
+from sse_proxy.proxy import ReverseProxy
 
 from .streaming import Upstream, body, event, proxied, proxying, start
 from .upstream_peers import OK, Talk, both_loops, peer
@@ -307,3 +313,34 @@ async def test_a_client_that_never_finishes_its_json_gets_an_error() -> None:
             answer = await call.answer()
         assert (answer.status, answer.error["code"]) == (400, "rejected")
         assert upstream.connections == 0
+
+
+class _Reader(httpx.AsyncBaseTransport):
+    """An upstream that reads the request to its end."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        return httpx.Response(200)
+
+
+async def test_a_departure_in_the_middle_of_an_upload_is_no_failure_of_the_upstream() -> None:
+    """Whoever runs the proxy's innermost app is told who left, even where nobody cancels it."""
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        pytest.fail(f"nobody is there to get {message}")
+
+    scope = {
+        "type": "http",
+        "method": "PUT",
+        "path": "/",
+        "headers": [(b"host", b"x"), (b"transfer-encoding", b"chunked")],
+    }
+    app = ReverseProxy(Settings(upstream="http://127.0.0.1:1"), _Reader())
+    with pytest.raises(ClientDisconnected):
+        await app(scope, receive, send)

@@ -110,12 +110,12 @@ async def test_a_question_to_the_server_as_a_whole_gets_no_prefix() -> None:
 async def test_a_stream_of_records_is_not_to_be_buffered_either() -> None:
     """Its bytes and its type stay what they are."""
     records = b'{"a":1}\n{"b":2}\n'
-    response = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n" + records
-    async with answering(response) as seen:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with answering(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(records), records)) as seen:
         answer = await ask(seen.proxy.port, "POST", "/api/chat")
     assert answer.headers["x-accel-buffering"] == "no"
     assert answer.headers["content-type"] == "application/x-ndjson"
-    assert answer.body == records
+    assert (answer.body, answer.complete) == (records, True)
 
 
 async def test_an_ordinary_request_is_sent_with_its_own_headers_and_nothing_else() -> None:

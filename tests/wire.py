@@ -131,6 +131,8 @@ class Call:
                 async with asyncio.timeout(_LIMIT_SECONDS):
                     self._parser.receive_data(await self._reader.read(65536))
                 return
+        except TimeoutError:  # an OSError, too
+            raise
         except (h11.RemoteProtocolError, OSError):
             self.complete = False
             return
