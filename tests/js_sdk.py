@@ -1,7 +1,7 @@
 """The official JavaScript SDKs as async functions: streamed answers, and what the SDK made of them.
 
-`run_js_cases` starts node once on ``tests/js/drive.mjs`` for many cases, `run_js` for one; whatever the SDK raises comes
-back as `JsResult.error`. Only a script that could not do its work at all is an exception here.
+`run_js_cases` starts node once on ``tests/js/drive.mjs`` for many cases, `run_js` for one; whatever the SDK raises
+comes back as `JsResult.error`. Only a script that could not do its work at all is an exception here.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ async def run_js_cases(
 ) -> list[JsResult]:
     """Return what the SDK *sdk* (``openai``, ``anthropic``) made of *cases*, *concurrency* of them at a time.
 
-    Raises RuntimeError when node itself failed, TimeoutError when all of it took longer than *limit_seconds*, by default
-    twice what the most patient case may take.
+    Raises RuntimeError when node itself failed, TimeoutError when all of it took longer than *limit_seconds*, by
+    default twice what the most patient case may take.
     """
     node = require_component("node")
     require_component("js-sdks")
