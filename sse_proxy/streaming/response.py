@@ -98,7 +98,8 @@ class Response:
             if error is not None and not isinstance(error, SSEProxyError):
                 raise error
         except asyncio.CancelledError:
-            self.outcome = self.outcome or Outcome.DRAINED
+            # The server takes the application away (uvicorn does so when its graceful shutdown has lasted too long).
+            self.outcome = self.outcome or Outcome.STOPPED
             raise
         finally:
             if self._ending is not None:
