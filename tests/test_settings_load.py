@@ -167,6 +167,7 @@ def test_a_low_heartbeat_is_a_warning() -> None:
     [
         ({"resume": "memory"}, 'resume: "memory" (flag --resume) is not in this version, expected "off"'),
         ({"detach_seconds": "x"}, 'detach_seconds: "x" (flag --detach-seconds) is not in this version, expected 60.0'),
+        ({"reframe": "always"}, 'reframe: "always" (flag --reframe) is not in this version, expected "auto"'),
         ({"probe": True}, "probe: true (flag --probe) is not in this version, expected false"),
         ({"bridge": "/a=/b"}, 'bridge: "/a=/b" (flag --bridge) is not in this version'),
     ],

@@ -162,7 +162,7 @@ def _line(error: Mapping[str, Any], given: Mapping[str, _Given]) -> str:
         return f"{name}: got {_show(given[name].value)} ({given[name].where}), expected {partner} to be set too"
     name = error["loc"][0]
     one, field = given[name], Settings.model_fields[name]
-    if name in NOT_IN_THIS_VERSION:
+    if error["type"] == "not_in_this_version" or name in NOT_IN_THIS_VERSION:
         return f"{name}: {_show(one.value)} ({one.where}) is not in this version, expected {_show(field.default)}"
     accepts = next(item.text for item in field.metadata if isinstance(item, Accepts))
     return f"{name}: got {_show(one.value)} ({one.where}), expected {accepts}"

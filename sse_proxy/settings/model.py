@@ -199,6 +199,13 @@ class Settings(BaseModel):
             raise PydanticCustomError("not_in_this_version", "this setting is not in this version")
         return value
 
+    @field_validator("reframe")
+    @classmethod
+    def _refuse_formats_of_later_versions(cls, value: str) -> str:
+        if value == "always":  # there is no other format to be made SSE yet
+            raise PydanticCustomError("not_in_this_version", "this value is not in this version")
+        return value
+
     @model_validator(mode="after")
     def _need_their_partners(self) -> Self:
         for name, partner in _NEEDS.items():
