@@ -7,11 +7,13 @@ without a space before the colon: some clients look for just that (reference: fo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...errors import SSEProxyError
 from ..sse import Event
 from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
 
-__all__ = ["CHAT", "COMPLETIONS", "DONE", "openai_error"]
+__all__ = ["CHAT", "COMPLETIONS", "DONE", "openai_error", "openai_error_body"]
 
 DONE = b"data: [DONE]\n\n"
 
@@ -21,6 +23,11 @@ _USAGE = {
     "prompt_tokens_details.cached_tokens": "cached_input",
     "completion_tokens_details.reasoning_tokens": "reasoning_output",
 }
+
+
+def openai_error_body(error: SSEProxyError) -> bytes:
+    """The JSON error document of OpenAI's REST API."""
+    return compact({"error": openai_error(error)})
 
 
 def openai_error(error: SSEProxyError) -> JSONObject:
@@ -74,12 +81,8 @@ def _completions_noop(state: StreamState) -> bytes:
     return _noop("text_completion", {**identity, "choices": [choice]})
 
 
-def _error_body(error: SSEProxyError) -> bytes:
-    return compact({"error": openai_error(error)})
-
-
 def _error_frame(error: SSEProxyError, state: StreamState) -> bytes:
-    frame = b"data: " + _error_body(error) + b"\n\n"
+    frame = b"data: " + openai_error_body(error) + b"\n\n"
     if state.wants_named_errors:
         frame += b"event: error\n" + frame
     return frame + DONE
@@ -100,23 +103,11 @@ CHAT = Dialect(
     inspect=_inspect,
     is_ping=_is_ping,
     noop=_chat_noop,
-    error_body=_error_body,
+    error_body=openai_error_body,
     error_frame=_error_frame,
     terminator=DONE,
     ends_errors=True,
     parallel=True,
 )
 
-COMPLETIONS = Dialect(
-    name="openai_completions",
-    paths=("/v1/completions",),
-    markers=CHAT.markers,
-    inspect=_inspect,
-    is_ping=_is_ping,
-    noop=_completions_noop,
-    error_body=_error_body,
-    error_frame=_error_frame,
-    terminator=DONE,
-    ends_errors=True,
-    parallel=True,
-)
+COMPLETIONS = replace(CHAT, name="openai_completions", paths=("/v1/completions",), noop=_completions_noop)

@@ -13,7 +13,7 @@ import re
 from ...errors import SSEProxyError
 from ..sse import Event
 from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
-from .openai_chat import openai_error
+from .openai_chat import openai_error, openai_error_body
 
 __all__ = ["RESPONSES"]
 
@@ -64,10 +64,6 @@ def _noop(state: StreamState) -> bytes | None:
     return _named("keepalive", {"sequence_number": _sequence_number(state)})
 
 
-def _error_body(error: SSEProxyError) -> bytes:
-    return compact({"error": openai_error(error)})
-
-
 def _error_frame(error: SSEProxyError, state: StreamState) -> bytes:
     number = _sequence_number(state) + 1 if state.started else 0
     details = openai_error(error)
@@ -102,7 +98,7 @@ RESPONSES = Dialect(
     inspect=_inspect,
     is_ping=_is_ping,
     noop=_noop,
-    error_body=_error_body,
+    error_body=openai_error_body,
     error_frame=_error_frame,
     keeps=_SEQUENCE_NUMBER,
 )
