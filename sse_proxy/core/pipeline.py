@@ -12,11 +12,11 @@ whether the answer is complete, so that a cut stream is never passed off as whol
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from ..errors import EventTooLarge, SSEProxyError, Truncated
 from .dialects import Dialect, StreamState
+from .documents import json_object
 from .framer import Framer
 from .repair import is_plain_json, repair_payload
 from .sse import Event, Repairs, canonical_events, encode, is_complete_json
@@ -181,8 +181,4 @@ class Pipeline:
 def _parse(data: bytes) -> dict[str, object]:
     if not data.startswith(b"{") or len(data) > _MAX_PARSED_BYTES:
         return {}
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+    return json_object(data) or {}

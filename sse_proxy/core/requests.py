@@ -6,12 +6,12 @@ changed (DESIGN fact 16).
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from .dialects import GENERIC, Dialect, dialect_for
+from .documents import json_object
 from .headers import RawHeaders, accepts, first, media_type
 
 __all__ = ["RequestFacts", "Wish", "classify", "wants_body"]
@@ -109,11 +109,8 @@ def _asks_for_stream(body: bytes) -> dict[str, object]:
     # A regular expression first: most large bodies are images in non-stream requests.
     if not _STREAM_TRUE.search(body):
         return {}
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) and document.get("stream") is True else {}
+    document = json_object(body)
+    return document if document is not None and document.get("stream") is True else {}
 
 
 def _choices(asked: dict[str, object]) -> int:

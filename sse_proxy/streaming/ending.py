@@ -7,9 +7,8 @@ response that has begun: an abort, which the missing end of its framing gives aw
 
 from __future__ import annotations
 
-import json
-
 from ..core.dialects import StreamState
+from ..core.documents import json_object
 from ..errors import ClientLeft, Drained, EventTooLarge, Outcome, SSEProxyError, UpstreamReported
 from ..errors_http import error_response
 from .transfer import Transfer
@@ -57,11 +56,8 @@ def _reported(error: SSEProxyError) -> bytes | None:
     """The upstream's own error document, if it has the shape that an answer must have: an ``error`` object."""
     if not isinstance(error, UpstreamReported) or error.body is None:
         return None
-    try:
-        document = json.loads(error.body)
-    except (ValueError, RecursionError):
-        return None
-    return error.body if isinstance(document, dict) and isinstance(document.get("error"), dict) else None
+    document = json_object(error.body)
+    return error.body if document is not None and isinstance(document.get("error"), dict) else None
 
 
 async def _tell_in_stream(error: SSEProxyError, transfer: Transfer) -> None:
