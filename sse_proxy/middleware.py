@@ -25,6 +25,7 @@ from .lifecycle import Lifecycle
 from .logs import log_stream
 from .metrics.base import Metrics, StreamReport
 from .metrics.prometheus import default_metrics
+from .routing import Rule
 from .settings import Settings, SettingsError, load_settings
 from .streaming import Policy, Response
 from .streaming.receiver import Receiver
@@ -84,6 +85,8 @@ class SSEMiddleware:
             raise SettingsError(f"{next(iter(overrides))}: given beside settings=, expected one or the other")
         self._app = app
         self._policy = Policy.of(settings, owns_app=owns_app, terminal=terminal)
+        #: Of the routes that were asked for, made once each.
+        self._policies: dict[Rule, Policy] = {}
         self._paths = paths
         self._metrics = default_metrics() if metrics is None else metrics
         self._lifecycle = lifecycle
@@ -108,7 +111,8 @@ class SSEMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         receiver = Receiver(scope, receive)
-        facts = await self._facts(scope, receiver)
+        policy = self._policy_for(scope.get("sse_proxy.rule"))
+        facts = await self._facts(scope, receiver, policy)
         scope["sse_proxy.facts"] = facts
         scope["sse_proxy.route"] = facts.dialect.name if facts.dialect.paths else "other"
         client: str | None = None
@@ -121,7 +125,7 @@ class SSEMiddleware:
             receiver,
             send,
             facts=facts,
-            policy=self._policy,
+            policy=policy,
             metrics=self._metrics,
             on_end=partial(self._ended, scope, client),
         )
@@ -137,15 +141,23 @@ class SSEMiddleware:
             path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern for pattern in self._paths
         )
 
-    async def _facts(self, scope: Scope, receiver: Receiver) -> RequestFacts:
+    def _policy_for(self, rule: Rule | None) -> Policy:
+        if rule is None:
+            return self._policy
+        if rule not in self._policies:
+            self._policies[rule] = self._policy.for_route(rule.settings, dialect=rule.dialect, output=rule.output)
+        return self._policies[rule]
+
+    async def _facts(self, scope: Scope, receiver: Receiver, policy: Policy) -> RequestFacts:
         """What the request asks for, its JSON body looked at where that can tell.
 
         Raises:
             BadRequest: the body did not come within ``idle_timeout_seconds``.
             ClientDisconnected: the client left before its request was complete.
         """
-        settings, headers = self._policy.settings, scope["headers"]
-        read = partial(classify, scope["method"], scope["path"], headers, client_variants=settings.client_variants)
+        settings, headers = policy.settings, scope["headers"]
+        query = scope.get("query_string", b"")
+        read = partial(classify, scope["method"], scope["path"], headers, query=query, terms=policy.terms)
         if not wants_body(scope["method"], scope["path"], headers):
             return read(b"")
         if (content_length(headers) or 0) > settings.inspect_request_bytes:

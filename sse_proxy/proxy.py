@@ -61,7 +61,7 @@ class ReverseProxy:
         self._transport = transport
         self._address = UpstreamAddress.of(settings.upstream or "")
         self._extra = _read_headers(settings.upstream_headers_file)
-        self._timeout = {"connect": settings.connect_timeout_seconds}
+        self._connect_timeout = settings.connect_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -115,8 +115,12 @@ class ReverseProxy:
             self._address.url,
             headers=headers,
             stream=_RequestBody(receive) if has_body else httpx.ByteStream(b""),
-            extensions={"target": self._target(scope), "timeout": self._timeout},
+            extensions={"target": self._target(scope), "timeout": {"connect": self._connect_seconds(scope)}},
         )
+
+    def _connect_seconds(self, scope: Scope) -> float:
+        rule = scope.get("sse_proxy.rule")
+        return self._connect_timeout if rule is None else rule.settings.connect_timeout_seconds
 
     def _target(self, scope: Scope) -> bytes:
         """The request target, byte for byte as the client wrote it, below the upstream's path prefix."""

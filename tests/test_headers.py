@@ -11,7 +11,6 @@ from sse_proxy.core.headers import (
     first,
     forward_request_headers,
     forward_response_headers,
-    is_record_stream,
     max_forwards,
     media_type,
     request_id,
@@ -341,18 +340,3 @@ def test_max_forwards_is_set_in_place() -> None:
     """Other fields and the order stay."""
     sent = fields("a: 1\nMax-Forwards: 3\nb: 2")
     assert with_max_forwards(sent, 2) == fields("a: 1\nMax-Forwards: 2\nb: 2")
-
-
-@pytest.mark.parametrize(
-    "sent, expected",
-    [
-        ("content-type: application/x-ndjson", True),
-        ("Content-Type: Application/JSONL; charset=utf-8", True),
-        ("content-type: application/x-ndjson\ncontent-length: 7", False),
-        ("content-type: application/json", False),
-        ("", False),
-    ],
-)
-def test_a_stream_of_records_is_known_by_its_type_and_unknown_length(sent: str, expected: bool) -> None:
-    """With a length it is a file."""
-    assert is_record_stream(fields(sent)) is expected

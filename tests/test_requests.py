@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from sse_proxy.core.requests import Wish, classify, wants_body
+from sse_proxy.core.clients import COMMON
+from sse_proxy.core.dialects import GENERIC, Voice, dialect_by_name
+from sse_proxy.core.requests import Terms, Wish, classify, wants_body
 
 from .work import cpu_seconds
 
@@ -15,6 +17,10 @@ Headers = list[tuple[bytes, bytes]]
 CHAT = "/v1/chat/completions"
 JSON: Headers = [(b"content-type", b"application/json")]
 SSE: Headers = [(b"accept", b"text/event-stream")]
+
+
+#: Ollama streams unless it is told not to.
+OLLAMA_CHAT = b'{"model":"m","messages":[]}'
 
 
 def asks(**fields: object) -> bytes:
@@ -107,22 +113,64 @@ def test_choices(body: bytes | None, choices: int) -> None:
     assert classify("POST", "/v1/completions", JSON, body).choices == choices
 
 
+def test_client_variants_can_be_off() -> None:
+    """The client's own headers choose its forms, where the setting allows it."""
+    script: Headers = [(b"sec-fetch-mode", b"cors")]
+    assert classify("POST", CHAT, script, asks()).variant.prefers_data
+    off = classify("POST", CHAT, script, asks(), terms=Terms(client_variants=False))
+    assert COMMON == off.variant
+
+
+OPENAI, OLLAMA = dialect_by_name("openai_chat"), dialect_by_name("ollama")
+
+
 @pytest.mark.parametrize(
-    ("headers", "variants", "browser", "named"),
+    ("method", "path", "headers", "body", "terms", "voice", "expects"),
     [
-        ([], True, False, False),
-        ([(b"sec-fetch-mode", b"cors")], True, True, False),
-        ([(b"sec-fetch-mode", b"cors")], False, False, False),
-        ([(b"user-agent", b"langchain4j-openai/1.0")], True, False, True),
-        ([(b"user-agent", b"LangChain4j")], True, False, True),
-        ([(b"user-agent", b"langchain4j-openai/1.0")], False, False, False),
-        ([(b"user-agent", b"OpenAI/Python 2.0")], True, False, False),
+        ("POST", CHAT, JSON, asks(), Terms(), OPENAI, True),
+        ("POST", CHAT, JSON, b"{}", Terms(), OPENAI, False),
+        ("POST", CHAT, [(b"accept", b"application/json")], asks(), Terms(), OPENAI, True),
+        ("POST", "/api/chat", JSON, OLLAMA_CHAT, Terms(), OLLAMA.native, False),
+        ("POST", "/api/chat", SSE, OLLAMA_CHAT, Terms(), OLLAMA, True),
+        ("POST", "/api/chat", JSON, OLLAMA_CHAT, Terms(reframe="always"), OLLAMA, True),
+        ("POST", "/api/chat", JSON, OLLAMA_CHAT, Terms(output="openai"), OPENAI, True),
+        ("POST", "/api/chat", JSON, OLLAMA_CHAT, Terms(output="tokens"), dialect_by_name("tokens"), True),
+        ("GET", "/x", SSE, b"", Terms(), GENERIC, True),
+        ("GET", "/x", [(b"accept", b"text/event-stream, application/json")], b"", Terms(), GENERIC, False),
+        ("GET", "/x", [], b"", Terms(), GENERIC, False),
+        ("POST", "/x", JSON, asks(), Terms(), GENERIC, False),
+        ("POST", "/x", JSON, asks(), Terms(dialect="openai_chat"), OPENAI, True),
+        ("POST", "/x", JSON, asks(), Terms(output="openai"), OPENAI, True),
     ],
 )
-def test_client_variants(headers: Headers, variants: bool, browser: bool, named: bool) -> None:
-    """The client's own headers choose its forms, where the setting allows it."""
-    facts = classify("POST", CHAT, headers, asks(), client_variants=variants)
-    assert (facts.browser, facts.wants_named_errors) == (browser, named)
+def test_how_the_client_has_to_be_spoken_to(
+    method: str, path: str, headers: Headers, body: bytes, terms: Terms, voice: Voice | None, expects: bool
+) -> None:
+    """In its API's own framing, unless it asked for an event stream or its route says so."""
+    facts = classify(method, path, headers, body, terms=terms)
+    assert facts.voice is voice
+    assert facts.expects_sse is expects
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "awaits"),
+    [
+        (CHAT, b'{"stream":false}', True),
+        (CHAT, asks(), False),
+        ("/api/chat", b'{"model":"m","stream":false}', True),
+        ("/api/chat", OLLAMA_CHAT, False),
+        ("/x", b"{}", False),
+    ],
+)
+def test_documents_that_may_be_long_in_coming(path: str, body: bytes, awaits: bool) -> None:
+    """The answers of LLMs that were not asked for a stream."""
+    assert classify("POST", path, JSON, body).awaits_json is awaits
+
+
+@pytest.mark.parametrize(("body", "model"), [(asks(model="m"), "m"), (asks(model=1), ""), (asks(), ""), (None, "")])
+def test_model(body: bytes | None, model: str) -> None:
+    """As the request names it."""
+    assert model == classify("POST", CHAT, JSON, body).model
 
 
 @pytest.mark.parametrize(
@@ -139,12 +187,6 @@ def test_client_variants(headers: Headers, variants: bool, browser: bool, named:
 def test_silent_by_design(method: str, path: str, headers: Headers, silent: bool) -> None:
     """Generic GET streams and MCP may say nothing for hours; an LLM may not."""
     assert classify(method, path, headers, b"").may_be_silent is silent
-
-
-def test_accept_is_told() -> None:
-    """Whether the client named the media type itself."""
-    assert classify("GET", "/", SSE, b"").accepts_sse
-    assert not classify("POST", CHAT, JSON, asks()).accepts_sse
 
 
 def test_looking_for_the_flag_is_linear() -> None:

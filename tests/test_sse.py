@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_proxy.core.framer import Framer
+from sse_proxy.core.framers.event_stream import Framer
 from sse_proxy.core.sse import Event, canonical_events, encode, is_complete_json, is_utf8
 
 from .event_streams import check_canonical

@@ -19,7 +19,7 @@ from ..errors import BadRequest
 
 __all__ = [
     "ForwardedRequest", "HeaderList", "RawHeaders", "accepts", "content_length", "first", "forward_request_headers",
-    "forward_response_headers", "is_record_stream", "max_forwards", "media_type", "request_id",
+    "forward_response_headers", "max_forwards", "media_type", "request_id",
     "sse_response_headers", "stream_response_headers", "tokens", "values", "with_max_forwards", "without",
 ]  # fmt: skip
 
@@ -43,12 +43,6 @@ _NEVER_NOMINATED = frozenset({
 _UNTRUE_OF_STREAMS = frozenset({
     b"accept-ranges", b"content-digest", b"content-length", b"content-md5", b"digest", b"etag", b"repr-digest",
     b"x-accel-buffering",
-})  # fmt: skip
-
-#: Streams of records that are no SSE; without a length they are being made while they are read.
-_RECORD_STREAMS = frozenset({
-    "application/json-seq", "application/jsonl", "application/jsonlines", "application/ndjson",
-    "application/stream+json", "application/vnd.amazon.eventstream", "application/x-jsonlines", "application/x-ndjson",
 })  # fmt: skip
 
 _NO_BUFFERING = (b"x-accel-buffering", b"no")
@@ -196,11 +190,6 @@ def stream_response_headers(headers: RawHeaders, *, decoded: bool = True) -> Hea
     """
     dropped = _UNTRUE_OF_STREAMS | {b"content-encoding"} if decoded else _UNTRUE_OF_STREAMS
     return [*without(forward_response_headers(headers), dropped), _NO_BUFFERING]
-
-
-def is_record_stream(headers: RawHeaders) -> bool:
-    """Whether a response is a stream of records that are no SSE: NDJSON and its kin, of unknown length."""
-    return first(headers, b"content-length") is None and media_type(first(headers, b"content-type")) in _RECORD_STREAMS
 
 
 def sse_response_headers(headers: RawHeaders) -> HeaderList:

@@ -1,8 +1,9 @@
 """The body of one stream response: upstream bytes in, bytes for the client out, and what was learnt on the way.
 
-Chosen once per response: `Pipeline(rewrite=True)` makes the stream canonical and swallows the upstream's comments and
-pings; ``rewrite=False`` (``reframe=never``) forwards every byte as it came and only watches. Both know at any moment
-whether the answer is complete, so that a cut stream is never passed off as whole (DESIGN fact 3).
+Chosen once per response: `Pipeline(rewrite=True)` turns records of any framing into canonical SSE and swallows the
+upstream's comments and pings, with a `Shape` it also tells them in another API's words; ``rewrite=False``
+(``reframe=never``, and clients that expect the server's own framing) forwards every byte as it came and only watches.
+All know at any moment whether the answer is complete: a cut stream is never passed off as whole (DESIGN fact 3).
 
     feed(chunk) → bytes to send      any number of times; how the stream is cut into chunks changes nothing
     flush() → bytes to send          after the last byte
@@ -12,52 +13,107 @@ whether the answer is complete, so that a cut stream is never passed off as whol
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 
-from ..errors import EventTooLarge, SSEProxyError, Truncated
-from .dialects import Dialect, StreamState
-from .documents import json_object
-from .framer import Framer
-from .repair import is_plain_json, repair_payload
-from .sse import Event, Repairs, canonical_events, encode, is_complete_json
+from ..errors import EventTooLarge, SSEProxyError, Truncated, UpstreamProtocolError
+from .dialects import Dialect, StreamState, Voice
+from .framers import Framing, framer_for
+from .framers.event_stream import Framer
+from .numbering import Numbering
+from .reader import Reader
+from .repair import is_plain_json
+from .shapes.base import Shape
+from .sse import Event, Repairs, canonical_events
+from .teller import Teller
 
 __all__ = ["Pipeline"]
-
-#: JSON of this size is rarely worth parsing on the event loop; terminal events of Responses are still below it.
-_MAX_PARSED_BYTES = 8_388_608
 
 
 class Pipeline:
     """One stream's way through the proxy.
 
+    Args:
+        dialect: What the upstream speaks.
+        state: A fresh one.
+        max_event_bytes: Bound of one record.
+        rewrite: See the module header.
+        framing: Of the upstream's body.
+        voice: How the client is spoken to where that is not the dialect's own event stream; a shape brings its own.
+        shape: Tells the answer in another API's words; rewriting only.
+        numbering: Gives every event an id; rewriting only.
+        recognises: Whether the first event of a generic stream may tell the dialect.
+
     Attributes:
         state: What is known of the answer.
-        events: Payload events so far.
         repairs: What had to be repaired, by kind.
-        began_with_error: The very first event was the upstream's error, so that a status can still tell of it.
     """
 
     __slots__ = (
-        "_dialect", "_fast", "_framer", "_json", "_max_event_bytes", "_rewrite", "_unsent", "began_with_error",
-        "events", "repairs", "state",
+        "_cut", "_fast", "_framer", "_max_event_bytes", "_may_be_fast", "_reader", "_rewrite", "_teller", "_unsent",
+        "repairs", "state",
     )  # fmt: skip
 
-    def __init__(self, dialect: Dialect, *, state: StreamState, max_event_bytes: int, rewrite: bool = True) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        state: StreamState,
+        max_event_bytes: int,
+        rewrite: bool = True,
+        framing: Framing = Framing.SSE,
+        voice: Voice | None = None,
+        shape: Shape | None = None,
+        numbering: Numbering | None = None,
+        recognises: bool = False,
+    ) -> None:
         self.state = state
-        self.events = 0
-        self.began_with_error = False
         self.repairs: Repairs = {}
-        self._dialect = dialect
         self._rewrite = rewrite
-        self._json = dialect.json
         self._max_event_bytes = max_event_bytes
-        #: What came before an event that is too large, in the same chunk.
+        #: What came before the event at which `feed` has raised, in the same chunk.
         self._unsent = b""
+        #: The body ended within a record.
+        self._cut = False
         # What is only watched is neither repaired nor counted as repaired.
-        repairs = self.repairs if rewrite else {}
-        self._framer = Framer(max_event_bytes=max_event_bytes, joins_json=dialect.json and rewrite, repairs=repairs)
-        #: The first event is always looked into, and every event when several answers run side by side.
+        self._framer = framer_for(
+            framing,
+            max_event_bytes=max_event_bytes,
+            joins_json=dialect.json and rewrite,
+            repairs=self.repairs if rewrite else {},
+        )
+        is_sse = framing is Framing.SSE
+        repairs = self.repairs if rewrite else None
+        self._reader = Reader(dialect, state, repairs, recognises=recognises, only_objects=rewrite and not is_sse)
+        self._teller = Teller(voice or dialect, state, shape, numbering)
+        #: The first event is always looked into, and every event when several answers run side by side, when the
+        #: upstream's framing is not the client's, and when all is told anew.
         self._fast = False
+        self._may_be_fast = is_sse and self._teller.keeps_events and not dialect.only_data
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the upstream speaks, as far as that is known."""
+        return self._reader.dialect
+
+    @property
+    def voice(self) -> Voice:
+        """How the client is spoken to."""
+        return self._teller.voice
+
+    @property
+    def told(self) -> StreamState:
+        """What `voice` is to be told of the stream."""
+        return self._teller.told
+
+    @property
+    def events(self) -> int:
+        """Payload events so far."""
+        return self._reader.events
+
+    @property
+    def began_with_error(self) -> bool:
+        """Whether the very first event was the upstream's error, so that a status can still tell of it."""
+        return self._reader.began_with_error
 
     @property
     def between_events(self) -> bool:
@@ -74,24 +130,26 @@ class Pipeline:
 
         Raises:
             EventTooLarge: one event is over the limit; `fail` gives out what came before it.
+            UpstreamProtocolError: the body breaks its own framing, or the dialect's; as above.
         """
         if self._fast and self._framer.at_boundary:
             events = self._canonical(chunk)
             if events:
-                self.events += events
-                self._keep(chunk)
+                self._reader.events += events
+                self._reader.keep(chunk)
                 return chunk
         try:
             framed = self._framer.feed(chunk)
-        except EventTooLarge:
+        except (EventTooLarge, UpstreamProtocolError):
             self._unsent = self._reframe(self._framer.completed, b"")
             raise
         return self._reframe(framed, chunk)
 
     def flush(self) -> bytes:
         """After the last byte: the last event if only its blank line is missing, nothing of one cut in the middle."""
-        events = [event for event in self._framer.finish() if self._is_whole(event)]
-        if events and self._rewrite:
+        events = list(filter(self._reader.is_whole, self._framer.finish()))
+        self._cut = self._framer.cut
+        if events and self._rewrite and isinstance(self._framer, Framer):
             self._count("missing_final_blank_line")
         return self._reframe(events, b"")
 
@@ -101,84 +159,69 @@ class Pipeline:
         Raises:
             Truncated: the answer is not whole.
         """
-        state, dialect = self.state, self._dialect
-        if state.error is not None:
-            missing = dialect.ends_errors and not state.terminated
-        elif state.complete or dialect.completes_at_end:
-            missing = state.finished and not state.terminated
-        else:
+        state, teller = self.state, self._teller
+        whole = not self._cut and (state.complete or self.dialect.completes_at_end)
+        if state.error is None and not whole:
             raise Truncated
-        if not (missing and dialect.terminator and self._rewrite):
+        if teller.has_shape:
+            return teller.numbered(teller.ending()) if state.error is None else b""
+        missing = teller.voice.ends_errors if state.error is not None else state.finished
+        if state.terminated or not (missing and teller.voice.terminator and self._rewrite):
             return b""
         self._count("missing_terminator")
         state.terminated = True
-        return dialect.terminator
+        return teller.numbered(teller.voice.terminator)
 
     def fail(self, error: SSEProxyError) -> bytes:
-        """The dialect's in-stream error for *error*, preceded by a blank line where an event was left open."""
-        opened = b"" if self.between_events else b"\n\n"
-        return opened + self._unsent + self._dialect.error_frame(error, self.state)
+        """The in-stream error for *error*, after what closes a record that was left open; empty where nothing can."""
+        opened = b""
+        if not self.between_events:
+            if self.voice.closes is None:
+                return b""
+            opened = self.voice.closes
+        return opened + self._unsent + self._teller.error(error)
 
     def _canonical(self, chunk: bytes) -> int:
         """The fast path: how many events, if all can be forwarded unseen."""
         if len(chunk) > self._max_event_bytes:
             return 0
-        for marker in self._dialect.markers:
+        dialect = self._reader.dialect
+        for marker in dialect.markers:
             if marker in chunk:
                 return 0
         events = canonical_events(chunk)
-        if events and self._json and not is_plain_json(chunk, events):
+        if events and dialect.json and not is_plain_json(chunk, events):
             return 0
         return events
 
-    def _reframe(self, events: list[Event], chunk: bytes) -> bytes:
-        """The correct path: every event is looked into and written anew."""
-        kept: list[bytes] = []
-        for event in events:
-            for whole in self._repaired(event):
-                if self._dialect.is_ping(whole):
-                    continue
-                self._look(whole)
-                kept.append(encode(whole))
-        if not self._rewrite:
-            return chunk
-        return b"".join(kept)
+    def _reframe(self, records: Iterable[Event], chunk: bytes) -> bytes:
+        """The correct path: every record is looked into and its events written anew."""
+        told: list[bytes] = []
+        try:
+            for record in records:
+                self._read(record, told)
+        except UpstreamProtocolError:
+            self._unsent = self._teller.numbered(b"".join(told))
+            raise
+        return self._teller.numbered(b"".join(told)) if self._rewrite else chunk
 
-    def _repaired(self, event: Event) -> list[Event]:
-        if not self._json:
-            return [event]
-        payloads = repair_payload(event.data, self.repairs if self._rewrite else {})
-        if len(payloads) == 1 and payloads[0] is event.data:
-            return [event]
-        # An id says that all up to here has arrived: only the last of several may bear it.
-        before = [Event(data=payload, event=event.event) for payload in payloads[:-1]]
-        return before + [replace(event, data=payload) for payload in payloads[-1:]]
+    def _read(self, record: Event, told: list[bytes]) -> None:
+        reader, teller = self._reader, self._teller
+        before = reader.dialect
+        for event, payload, failed in reader.read(record):
+            if reader.dialect is not before:
+                self._recognised(before)
+            if self._rewrite:
+                told.append(teller.tell(event, payload, reader.dialect, failed=failed))
+        self._fast = self._may_be_fast and (self.state.choices == 1 or not reader.dialect.parallel)
 
-    def _is_whole(self, event: Event) -> bool:
-        return not self._json or all(map(is_complete_json, repair_payload(event.data, {})))
-
-    def _look(self, event: Event) -> None:
-        self.events += 1
-        state = self.state
-        if event.id is not None:
-            state.has_ids = True
-        self._keep(event.data)
-        self._dialect.inspect(event, _parse(event.data) if self._json else {}, state)
-        if not state.started:
-            state.started = True
-            self.began_with_error = state.error is not None
-        self._fast = state.choices == 1 or not self._dialect.parallel
-
-    def _keep(self, passed: bytes) -> None:
-        wanted = self._dialect.keeps
-        if wanted is not None and wanted.search(passed):
-            self.state.last = passed
+    def _recognised(self, before: Dialect) -> None:
+        """The first event has told the dialect."""
+        found = self._reader.dialect
+        if self._teller.voice is before:
+            self._teller.voice = found
+        if isinstance(self._framer, Framer):
+            self._framer.joins_json = found.json and self._rewrite
 
     def _count(self, kind: str) -> None:
         self.repairs[kind] = self.repairs.get(kind, 0) + 1
-
-
-def _parse(data: bytes) -> dict[str, object]:
-    if not data.startswith(b"{") or len(data) > _MAX_PARSED_BYTES:
-        return {}
-    return json_object(data) or {}

@@ -1,7 +1,7 @@
 """What a request asks for, read from its method, path, headers and (when it is at hand) its JSON body.
 
 The answer decides whether the response is a stream candidate at all: only then is anything of it held, looked into or
-changed (DESIGN fact 16).
+changed (DESIGN fact 16); and how its client has to be spoken to.
 """
 
 from __future__ import annotations
@@ -9,15 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Literal
 
-from .dialects import GENERIC, Dialect, dialect_for
+from .clients import COMMON, Variant, variant_of
+from .dialects import GENERIC, Dialect, Voice, dialect_by_name, dialect_for, may_read_body
+from .dialects.state import JSONObject
 from .documents import json_object
 from .headers import RawHeaders, accepts, first, media_type
+from .shapes.base import Output
 
-__all__ = ["RequestFacts", "Wish", "classify", "wants_body"]
+__all__ = ["COMMON_TERMS", "RequestFacts", "Terms", "Wish", "classify", "wants_body"]
 
-_STREAM_TRUE = re.compile(rb'"stream"\s*:\s*true')
-_MCP_HEADERS = (b"mcp-session-id", b"mcp-protocol-version")
+#: What a body holds that asks for a stream, or tells an API that no path tells; only then, or for rows that say so, is
+#: it parsed: most large bodies are images in non-stream requests.
+_HINT = re.compile(rb'"stream"\s*:\s*true|"jsonrpc"|"response_mode"\s*:\s*"streaming"')
+#: The row whose voice each output shape has.
+_VOICES: dict[Output, str] = {"openai": "openai_chat", "tokens": "tokens"}
 
 
 class Wish(Enum):
@@ -25,10 +32,25 @@ class Wish(Enum):
 
     #: No sign of it.
     NO = auto()
-    #: The body asks for a stream, in a format that is not known to be SSE, or is too large to be looked into.
+    #: The body asks for a stream, in a format that is not known, or is too large to be looked into.
     MAYBE = auto()
-    #: An event stream, so that ``200 text/event-stream`` may be sent before the upstream says anything.
+    #: A stream in a form that is known, so that it may be begun before the upstream says anything.
     YES = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the settings of the request's route say of its treatment."""
+
+    #: Name of the row, whatever the request looks like; None looks.
+    dialect: str | None = None
+    output: Output = "native"
+    reframe: Literal["auto", "always", "never"] = "auto"
+    #: The headers of a client may choose its `Variant`.
+    client_variants: bool = True
+
+
+COMMON_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +59,20 @@ class RequestFacts:
 
     dialect: Dialect
     wish: Wish
-    #: ``Accept`` names ``text/event-stream``.
-    accepts_sse: bool = False
-    #: Comes from a page's script; hand-written readers there split on blank lines.
-    browser: bool = False
-    #: The client looks for errors only in events named ``error``.
-    wants_named_errors: bool = False
+    #: How the client has to be spoken to before the response tells more.
+    voice: Voice
+    output: Output = "native"
+    #: The client can read nothing but an event stream: other framings have to become one.
+    expects_sse: bool = False
+    variant: Variant = COMMON
     #: Silent by design (generic GET streams, MCP): no idle timeout.
     may_be_silent: bool = False
     #: Parallel answers asked for; 0 when the body that says so is too large to be looked into.
     choices: int = 1
+    #: The model that was asked for; empty when that is not known.
+    model: str = ""
+    #: No stream, but one JSON document of an LLM, which may be long in coming.
+    awaits_json: bool = False
 
     @property
     def candidate(self) -> bool:
@@ -66,12 +92,7 @@ def wants_body(method: str, path: str, headers: RawHeaders) -> bool:
 
 
 def classify(
-    method: str,
-    path: str,
-    headers: RawHeaders,
-    body: bytes | None,
-    *,
-    client_variants: bool = True,
+    method: str, path: str, headers: RawHeaders, body: bytes | None, *, query: bytes = b"", terms: Terms = COMMON_TERMS
 ) -> RequestFacts:
     """The facts of a request.
 
@@ -80,40 +101,54 @@ def classify(
         path: Decoded, without query.
         headers: Names in lower case.
         body: The whole body; None when it was not looked at, or is larger than what may be held.
-        client_variants: Whether the client's own headers choose forms of heartbeat and error.
+        query: As on the wire.
+        terms: What the route says.
     """
-    dialect = dialect_for(method, path)
+    document = None if body is None else _document(method, path, body)
+    dialect = dialect_for(method, path, query, headers, document)
+    if terms.dialect is not None:
+        dialect = dialect_by_name(terms.dialect)
+    asked = dialect.always_streams or (document is not None and dialect.asks(document))
     # Nothing follows the head of an answer to HEAD, so none can be promised or counted as a stream.
     accepts_sse = method != "HEAD" and accepts(headers, b"text/event-stream")
-    asked = _asks_for_stream(body) if body else {}
-    if accepts_sse or (asked and dialect is not GENERIC):
+    wants_sse = terms.output != "native" or terms.reframe == "always" or accepts_sse
+    voice = _voice(dialect, terms.output, wants_sse=wants_sse)
+    known = dialect is not GENERIC or terms.output != "native"
+    if accepts_sse or (asked and known):
         wish = Wish.YES
-    elif asked or (body is None and dialect is not GENERIC):
+    elif asked or (document is None and known and method == "POST"):
         wish = Wish.MAYBE
     else:
         wish = Wish.NO
-    agent = (first(headers, b"user-agent") or b"").lower()
+    # Who takes JSON too (MCP) must get what the upstream chose.
+    either = accepts_sse and accepts(headers, b"application/json") and not (asked and known)
     return RequestFacts(
         dialect=dialect,
         wish=wish,
-        accepts_sse=accepts_sse,
-        browser=client_variants and first(headers, b"sec-fetch-mode") is not None,
-        wants_named_errors=client_variants and b"langchain4j" in agent,
-        may_be_silent=dialect is GENERIC and (method == "GET" or _is_mcp(headers, accepts_sse=accepts_sse)),
-        choices=0 if body is None else _choices(asked),
+        voice=voice,
+        output=terms.output,
+        expects_sse=voice.is_sse and wish is Wish.YES and not either,
+        variant=variant_of(headers) if terms.client_variants else COMMON,
+        may_be_silent=dialect.name == "mcp" or (dialect is GENERIC and (method == "GET" or either)),
+        choices=0 if document is None else _choices(document),
+        model=_text((document or {}).get("model")),
+        awaits_json=wish is Wish.NO and method == "POST" and dialect is not GENERIC,
     )
 
 
-def _asks_for_stream(body: bytes) -> dict[str, object]:
-    """The body's object if it holds ``"stream": true`` at its top level, else {}."""
-    # A regular expression first: most large bodies are images in non-stream requests.
-    if not _STREAM_TRUE.search(body):
-        return {}
-    document = json_object(body)
-    return document if document is not None and document.get("stream") is True else {}
+def _document(method: str, path: str, body: bytes) -> JSONObject:
+    if body and (_HINT.search(body) or may_read_body(method, path)):
+        return json_object(body) or {}
+    return {}
 
 
-def _choices(asked: dict[str, object]) -> int:
+def _voice(dialect: Dialect, output: Output, *, wants_sse: bool) -> Voice:
+    if output != "native":
+        return dialect_by_name(_VOICES[output])
+    return dialect if wants_sse or dialect.native is None else dialect.native
+
+
+def _choices(asked: JSONObject) -> int:
     """``n`` for each prompt: the legacy completions take a list of them, where one prompt may be a list of tokens."""
     n, prompts = asked.get("n"), asked.get("prompt")
     answers = n if isinstance(n, int) and n > 1 else 1
@@ -122,6 +157,5 @@ def _choices(asked: dict[str, object]) -> int:
     return answers
 
 
-def _is_mcp(headers: RawHeaders, *, accepts_sse: bool) -> bool:
-    """Whether a client of MCP's Streamable HTTP asks; its first request has only ``Accept`` to tell by."""
-    return (accepts_sse and accepts(headers, b"application/json")) or any(first(headers, name) for name in _MCP_HEADERS)
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,41 +1,102 @@
-"""What a body is by its first bytes, for stream candidates whose Content-Type does not say (formats.md § C)."""
+"""How the records of a body follow each other, by its Content-Type and its first bytes (formats.md § C, rule 2)."""
 
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from enum import Enum, auto
 
+from .framers import Framing
+from .headers import RawHeaders, first, media_type
 from .sse import BOM
 
-__all__ = ["SNIFF_BYTES", "Kind", "sniff"]
+__all__ = ["SNIFF_BYTES", "Kind", "framing_of_media_type", "is_record_stream", "sniff"]
 
 #: More of a body is never held to find out what it is.
 SNIFF_BYTES = 4096
 
-_FIELDS = (b"data", b"event", b"id", b"retry")
-_FIELD = re.compile(rb"(?:data|event|id|retry)?[ ]?:")
+_FIELDS = ("data", "event", "id", "retry")
+_FIELD_BEGUN = "|".join(name[:size] for name in _FIELDS for size in range(1, len(name) + 1))
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+#: Two lengths, and the CRC of both.
+_PRELUDE = struct.Struct(">8sI")
+
+_MEDIA_TYPES = {
+    "text/event-stream": Framing.SSE,
+    "application/vnd.amazon.eventstream": Framing.AWS,
+    **dict.fromkeys(
+        (
+            "application/json-seq", "application/jsonl", "application/jsonlines", "application/ndjson",
+            "application/stream+json", "application/x-jsonlines", "application/x-ndjson",
+        ),
+        Framing.NDJSON,
+    ),
+}  # fmt: skip
 
 
 class Kind(Enum):
-    """The formats that can be told apart."""
+    """What is no stream of records."""
 
-    SSE = auto()
-    JSON = auto()
     HTML = auto()
+    #: Bytes that stand in no text.
+    BINARY = auto()
+    #: No body.
+    NOTHING = auto()
+    #: Anything: text, if the Content-Type says so.
     OTHER = auto()
 
 
-def sniff(head: bytes) -> Kind | None:
-    """The kind of a body that starts with *head*; None when more bytes are needed to tell."""
+#: How a body begins that is of that kind; None where more bytes are needed. In order.
+_OPENINGS: tuple[tuple[re.Pattern[bytes], Framing | Kind | None], ...] = (
+    (re.compile(rb"(?:data|event|id|retry)?[ ]?:"), Framing.SSE),
+    (re.compile(rf"(?:{_FIELD_BEGUN})\Z".encode()), None),
+    (re.compile(rb"\{"), Framing.JSON),
+    (re.compile(rb"\["), Framing.JSON_ARRAY),
+    (re.compile(rb"<"), Kind.HTML),
+    # A line of the AI SDK's data stream: a code, and JSON behind it.
+    (re.compile(rb"[0-9a-k]:[\"{\[\d]"), Framing.DATA_STREAM),
+    (re.compile(rb"[0-9a-k]:?\Z"), None),
+)
+#: Fields of any other name, which only the Content-Type can tell from text.
+_ANY_FIELD: tuple[tuple[re.Pattern[bytes], Framing | Kind | None], ...] = (
+    (re.compile(rb"[A-Za-z][\w-]{0,31}:"), Framing.SSE),
+    (re.compile(rb"[A-Za-z][\w-]{0,31}\Z"), None),
+)
+
+
+def framing_of_media_type(kind: str) -> Framing | None:
+    """The framing that a media type promises; None where it does not say."""
+    return _MEDIA_TYPES.get(kind)
+
+
+def is_record_stream(headers: RawHeaders) -> bool:
+    """Whether a response is a stream of records that are no SSE: NDJSON and its kin, of unknown length."""
+    framing = framing_of_media_type(media_type(first(headers, b"content-type")))
+    return first(headers, b"content-length") is None and framing not in {None, Framing.SSE}
+
+
+def sniff(head: bytes, promised: Framing | None = None) -> Framing | Kind | None:
+    """The framing of a body that starts with *head*, or else its kind; None when more bytes are needed to tell.
+
+    *promised* is what the Content-Type says: where that is SSE, fields that no one knows may come first.
+    """
     if len(head) < len(BOM) and BOM.startswith(head):
         return None
-    text = head.removeprefix(BOM).lstrip(b" \t\r\n")
+    if head.startswith(b"\0"):  # a message length below 16 MiB, and nothing that text begins with
+        return _sniff_aws(head)
+    text = head.removeprefix(BOM).lstrip(b" \t\r\n\x1e")
     if not text:
         return None if len(head) < SNIFF_BYTES else Kind.OTHER
-    if _FIELD.match(text):
-        return Kind.SSE
-    if any(field.startswith(text) for field in _FIELDS):
+    for opening, kind in (*_OPENINGS, *(_ANY_FIELD if promised is Framing.SSE else ())):
+        if opening.match(text):
+            return kind
+    return Kind.BINARY if _CONTROL.search(text) else Kind.OTHER
+
+
+def _sniff_aws(head: bytes) -> Framing | Kind | None:
+    if len(head) < _PRELUDE.size:
         return None
-    if text.startswith(b"<"):
-        return Kind.HTML
-    return Kind.JSON if text[:1] in b"{[" else Kind.OTHER
+    lengths, checksum = _PRELUDE.unpack_from(head)
+    return Framing.AWS if zlib.crc32(lengths) == checksum else Kind.BINARY

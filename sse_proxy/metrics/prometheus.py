@@ -26,7 +26,6 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from ..core.dialects import DIALECTS, GENERIC
 from ..errors import Outcome
 from ..lifecycle import Lifecycle
 from ..version import version
@@ -37,9 +36,10 @@ from .series import BatchedHistogram, LabelSets
 
 __all__ = ["PrometheusMetrics", "default_metrics"]
 
-#: The label values that are known beforehand, so that their series start at 0 and `rate` sees the first increment.
-_DIALECT_NAMES = tuple(dialect.name for dialect in (*DIALECTS, GENERIC))
-_HEARTBEAT_MODES = ("comment", "comment-block", "data")
+# The label values that are known beforehand, so that their series start at 0 and `rate` sees the first increment.
+#: What nearly every proxy sees; the series of other dialects are made at their first stream.
+_COMMON_DIALECTS = ("openai_chat", "openai_completions", "openai_responses", "anthropic", "generic")
+_HEARTBEAT_MODES = ("comment", "comment-block", "data", "space")
 
 #: Where counting one by one ends in a float. A larger "count" is an upstream's nonsense, and would raise or freeze the
 #: counter.
@@ -68,13 +68,16 @@ class PrometheusMetrics:
         def counter(name: str, documentation: str, *labels: str) -> Counter:
             return Counter(f"sse_proxy_{name}", documentation, labels, registry=registry)
 
-        by_dialect = [(dialect,) for dialect in _DIALECT_NAMES]
-        outcomes = [(dialect, outcome.value) for dialect in _DIALECT_NAMES for outcome in Outcome]
         self._requests = LabelSets(counter("requests_total", "Requests answered.", "route", "code"))
         self._streams = LabelSets(
-            counter("streams_total", "Streams finished, by how they ended.", "dialect", "outcome"), outcomes
+            counter("streams_total", "Streams finished, by how they ended.", "dialect", "outcome")
         )
-        self._events = LabelSets(counter("events_total", "Payload events sent to clients.", "dialect"), by_dialect)
+        self._events = LabelSets(counter("events_total", "Payload events sent to clients.", "dialect"))
+        #: Dialects whose series are there. All of them would be hundreds of lines in every scrape of a proxy that
+        #: stands in front of one server.
+        self._dialects: set[str] = set()
+        for dialect in _COMMON_DIALECTS:
+            self._begin(dialect)
         moved = counter("stream_bytes_total", "Bytes read from upstreams (in), sent to clients (out).", "direction")
         self._bytes_in, self._bytes_out = moved.labels("in"), moved.labels("out")
         self._heartbeats = LabelSets(
@@ -145,7 +148,16 @@ class PrometheusMetrics:
             self._count(report, report.outcome)
         self._publish()
 
+    def _begin(self, dialect: str) -> None:
+        """Make the series of *dialect*, all at 0, so that the first increase of each can be seen."""
+        self._dialects.add(dialect)
+        self._events.child(dialect)
+        for outcome in Outcome:
+            self._streams.child(dialect, outcome.value)
+
     def _count(self, report: StreamReport, outcome: Outcome) -> None:
+        if report.dialect not in self._dialects:
+            self._begin(report.dialect)
         self._streams.child(report.dialect, outcome.value).inc()
         self._durations.child(outcome.value).observe(report.duration_seconds)
         self._events.child(report.dialect).inc(report.events)

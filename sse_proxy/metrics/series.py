@@ -15,7 +15,7 @@ __all__ = ["MAX_LABEL_SETS", "OTHER", "BatchedHistogram", "LabelSets"]
 
 #: Label sets of one metric; what comes above it is counted under `OTHER`. The callers' sets are closed: this is the
 #: second lock on the door, since one raw path as a label value costs memory here and in Prometheus for ever.
-MAX_LABEL_SETS = 256
+MAX_LABEL_SETS = 512
 OTHER = "other"
 
 _M = TypeVar("_M", Counter, Histogram)

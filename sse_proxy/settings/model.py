@@ -53,10 +53,8 @@ NOT_IN_THIS_VERSION = (
     "resume_total_bytes",
     "detach_seconds",
     "resume_owner_headers",
-    "json_keepalive_seconds",
     "playground",
     "probe",
-    "routes",
 )
 
 # The first cannot be given without the second.
@@ -197,13 +195,6 @@ class Settings(BaseModel):
     def _refuse_later_versions(cls, value: object, info: ValidationInfo) -> object:
         if value != cls.model_fields[str(info.field_name)].default:
             raise PydanticCustomError("not_in_this_version", "this setting is not in this version")
-        return value
-
-    @field_validator("reframe")
-    @classmethod
-    def _refuse_formats_of_later_versions(cls, value: str) -> str:
-        if value == "always":  # there is no other format to be made SSE yet
-            raise PydanticCustomError("not_in_this_version", "this value is not in this version")
         return value
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """What is done with a response body whose kind is clear (`unclear` has the others; `choice` chooses).
 
     PlainBody    an ordinary response: every byte as it came
-    StreamBody   an event stream: decoded, made canonical, verified at its end
+    StreamBody   a stream of records: decoded, made canonical or watched in its own framing, verified at its end
 
 Errors are raised as `SSEProxyError`; `Response` turns them into what the client gets.
 """
@@ -12,15 +12,11 @@ from typing import Protocol
 
 from ..core.decoding import Decoder, decoder_for
 from ..core.dialects import StreamState
-from ..core.headers import (
-    HeaderList,
-    first,
-    is_record_stream,
-    sse_response_headers,
-    stream_response_headers,
-)
+from ..core.framers import Framing
+from ..core.headers import HeaderList, first, sse_response_headers, stream_response_headers
 from ..core.pipeline import Pipeline
-from ..errors import EventTooLarge, Truncated
+from ..core.sniff import is_record_stream
+from ..errors import EventTooLarge, Truncated, UpstreamProtocolError
 from .transfer import Transfer
 
 __all__ = ["Body", "PlainBody", "StreamBody"]
@@ -62,22 +58,43 @@ class PlainBody:
 
 
 class StreamBody:
-    """An event stream on its way through the pipeline.
+    """A stream of records on its way through the pipeline.
 
     The head is held until the first event where that may still turn into an HTTP status (DESIGN fact 5).
+
+    Args:
+        transfer: The response that it is part of.
+        status: The upstream's.
+        headers: The upstream's.
+        framing: Of the body.
+        rewrite: Whether the client gets canonical SSE; else every byte as it came.
     """
 
-    def __init__(self, transfer: Transfer, status: int, headers: HeaderList) -> None:
+    def __init__(
+        self, transfer: Transfer, status: int, headers: HeaderList, *, framing: Framing, rewrite: bool
+    ) -> None:
         self._transfer = transfer
-        self._head = transfer.head = (status, sse_response_headers(headers))
+        to_sse = rewrite or framing is Framing.SSE
+        self._head = transfer.head = (
+            status,
+            sse_response_headers(headers) if to_sse else stream_response_headers(headers),
+        )
         self._decoder: Decoder | None = decoder_for(first(headers, b"content-encoding") or b"")
-        facts, settings = transfer.facts, transfer.policy.settings
-        state = StreamState(choices=facts.choices, wants_named_errors=facts.wants_named_errors)
+        facts = transfer.facts
+        #: What came before the first event, where that event may still turn into a status though nothing is rewritten.
+        self._held: list[bytes] = []
+        self._holds = not rewrite and not to_sse
+        self._framing = framing
         self._pipeline = transfer.pipeline = Pipeline(
             transfer.dialect,
-            state=state,
-            max_event_bytes=settings.max_event_bytes,
-            rewrite=settings.reframe != "never",
+            state=StreamState(choices=facts.choices, wants_named_errors=facts.variant.wants_named_errors),
+            max_event_bytes=transfer.policy.settings.max_event_bytes,
+            rewrite=rewrite,
+            framing=framing,
+            voice=transfer.voice,
+            shape=transfer.shape if rewrite else None,
+            numbering=transfer.numbering if rewrite else None,
+            recognises=transfer.policy.owns_app,
         )
 
     async def open(self) -> StreamBody:
@@ -101,13 +118,16 @@ class StreamBody:
         before = pipeline.events
         tail = pipeline.flush()
         self._count(pipeline.events - before)
+        if pipeline.events == 1 and self._framing is Framing.JSON and pipeline.dialect.completes_at_end:
+            transfer.repair("single_json")
         try:
             tail += pipeline.conclude()
         except Truncated:
-            if tail:
+            if tail or self._held:
                 await self._write(tail)
             raise
         await self._start()
+        await self._release()
         await transfer.client.write(tail, end=True)
 
     async def _pass(self, data: bytes) -> None:
@@ -115,10 +135,11 @@ class StreamBody:
         before = pipeline.events
         try:
             out = pipeline.feed(data)
-        except EventTooLarge:
+        except (EventTooLarge, UpstreamProtocolError):
             if pipeline.events:
                 # The events before it are told first, however the network has cut them.
                 await self._start()
+                await self._release()
             raise
         if pipeline.events != before:
             self._count(pipeline.events - before)
@@ -126,9 +147,20 @@ class StreamBody:
             await self._write(out)
 
     async def _write(self, out: bytes) -> None:
-        if self._transfer.client.status is None:
+        client = self._transfer.client
+        if client.status is None:
+            if self._holds and not self._pipeline.events:
+                self._held.append(out)
+                return
             await self._start()
-        await self._transfer.client.write(out)
+        if self._held:
+            await self._release()
+        await client.write(out)
+
+    async def _release(self) -> None:
+        held, self._held = self._held, []
+        for data in held:
+            await self._transfer.client.write(data)
 
     async def _start(self) -> None:
         client, error = self._transfer.client, self._pipeline.state.error

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from ..core.dialects import GENERIC, dialect_of_head
+from ..core.framers import Framing
 from ..core.headers import HeaderList, first, media_type
-from .bodies import Body, PlainBody, StreamBody
+from ..core.sniff import framing_of_media_type, is_record_stream
+from .bodies import Body, PlainBody
+from .kept import KeptBody
 from .transfer import Transfer
 from .unclear import LateBody, SniffedBody
 
@@ -17,14 +21,25 @@ async def open_body(transfer: Transfer, method: str, status: int, headers: Heade
     """
     client = transfer.client
     await client.settled()
-    promised = client.status is not None
+    begun = client.status is not None
+    if begun and transfer.facts.awaits_json:
+        return KeptBody(transfer, status, headers)
     success = 200 <= status < 300 and method != "HEAD"
     has_body = success and status not in {204, 205}
-    if has_body and media_type(first(headers, b"content-type")) == "text/event-stream":
-        return await StreamBody(transfer, status, headers).open()
-    if promised and not has_body:
+    if begun and not has_body:
         return LateBody(transfer, status, headers)
-    # No content at all is looked at too: SDKs take a 204 for a stream that was whole, and empty.
-    if promised or (success and transfer.facts.candidate and transfer.policy.settings.reframe != "never"):
-        return SniffedBody(transfer, status, headers)
+    if begun or (success and _concerns(transfer, headers, has_body=has_body)):
+        if transfer.facts.dialect is GENERIC and (told := dialect_of_head(headers)) is not None:
+            transfer.speaks(told)
+        return await SniffedBody(transfer, status, headers).open()
     return await PlainBody(transfer, status, headers).open()
+
+
+def _concerns(transfer: Transfer, headers: HeaderList, *, has_body: bool) -> bool:
+    """Whether a 2xx response is, or may be, a stream that somebody asked for."""
+    framing = framing_of_media_type(media_type(first(headers, b"content-type")))
+    reframe = transfer.policy.reframe
+    if has_body and (framing is Framing.SSE or (reframe == "always" and is_record_stream(headers))):
+        return True
+    # No content at all is looked at too: SDKs take a 204 for a stream that was whole, and empty.
+    return transfer.facts.candidate and reframe != "never"

@@ -7,7 +7,6 @@ response that has begun: an abort, which the missing end of its framing gives aw
 
 from __future__ import annotations
 
-from ..core.dialects import StreamState
 from ..core.documents import json_object
 from ..errors import ClientLeft, Drained, EventTooLarge, Outcome, SSEProxyError, UpstreamReported
 from ..errors_http import error_response
@@ -47,7 +46,7 @@ async def tell(error: SSEProxyError, transfer: Transfer) -> None:
 
 
 async def _answer(error: SSEProxyError, transfer: Transfer) -> None:
-    start, body = error_response(error, body=_reported(error) or transfer.dialect.error_body(error))
+    start, body = error_response(error, body=_reported(error) or transfer.voice.error_body(error))
     await transfer.client.start(start["status"], start["headers"])
     await transfer.client.write(body["body"], end=True)
 
@@ -61,14 +60,16 @@ def _reported(error: SSEProxyError) -> bytes | None:
 
 
 async def _tell_in_stream(error: SSEProxyError, transfer: Transfer) -> None:
-    client, pipeline = transfer.client, transfer.pipeline
+    client, pipeline, voice = transfer.client, transfer.pipeline, transfer.voice
     if pipeline is not None:
         frame = pipeline.fail(error)
     else:
-        state = StreamState(wants_named_errors=transfer.facts.wants_named_errors)
-        frame = transfer.dialect.error_frame(error, state)
+        frame = voice.error_frame(error, transfer.told)
+        if transfer.numbering is not None:
+            frame = transfer.numbering.apply(frame)
     # A drained stream always ends cleanly: its client is to come back, not to report a broken line.
-    breaks = transfer.dialect.aborts_after_error and not isinstance(error, Drained)
+    clean = isinstance(error, Drained) or not (voice.aborts_after_error or transfer.facts.variant.needs_abort)
+    breaks = not (frame and clean)
     await client.write(frame, end=not breaks)
     if breaks:
         client.break_off()

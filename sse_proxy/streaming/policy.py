@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.dialects import Dialect, generic_with_terminal
 from ..core.heartbeat import HeartbeatMode
 from ..core.pacing import Limits
-from ..core.requests import RequestFacts, Wish
+from ..core.requests import RequestFacts, Terms, Wish
+from ..core.shapes.base import Output
 from ..settings import Settings
 
 __all__ = ["Policy"]
@@ -23,12 +24,22 @@ class Policy:
     owns_app: bool = False
     #: The row for streams that no other row knows, where the application has an end marker of its own.
     generic: Dialect | None = None
+    #: What the route says of a request's treatment.
+    terms: Terms
 
     @classmethod
     def of(cls, settings: Settings, *, owns_app: bool = False, terminal: str | None = None) -> Policy:
         """The policy of *settings*; *terminal* is the application's own end marker."""
         generic = generic_with_terminal(terminal) if terminal is not None else None
-        return cls(settings=settings, owns_app=owns_app, generic=generic)
+        terms = Terms(reframe=settings.reframe, client_variants=settings.client_variants)
+        return cls(settings=settings, owns_app=owns_app, generic=generic, terms=terms)
+
+    def for_route(self, settings: Settings, *, dialect: str | None, output: Output) -> Policy:
+        """The policy of a route that has *settings*, and may name its upstream's *dialect* and an *output* shape."""
+        terms = Terms(
+            dialect=dialect, output=output, reframe=settings.reframe, client_variants=settings.client_variants
+        )
+        return replace(self, settings=settings, terms=terms)
 
     @property
     def heartbeat_mode(self) -> HeartbeatMode:
@@ -36,18 +47,23 @@ class Policy:
         return self.settings.heartbeat_mode
 
     @property
-    def heartbeats(self) -> bool:
-        """Whether any are sent."""
-        return self._heartbeat > 0
+    def reframe(self) -> str:
+        """The setting."""
+        return self.settings.reframe
+
+    def beats(self, facts: RequestFacts) -> bool:
+        """Whether the client of a response that begins before the upstream's is sent heartbeats."""
+        return self._heartbeat > 0 or self.keeps_json(facts) > 0
 
     def waiting_limits(self, facts: RequestFacts) -> Limits:
         """Before anything is known of the response."""
         settings = self.settings
         if not (facts.candidate or self.owns_app):
             return Limits()
+        kept = self.keeps_json(facts)
         return Limits(
-            heartbeat=self._heartbeat,
-            commit_after=settings.commit_after_seconds if facts.wish is Wish.YES and settings.reframe != "never" else 0,
+            heartbeat=kept or self._heartbeat,
+            commit_after=kept or (settings.commit_after_seconds if self._may_commit(facts) else 0),
             first_event=settings.first_event_timeout_seconds,
             idle=settings.idle_timeout_seconds,
             total=settings.total_timeout_seconds if facts.candidate else 0,
@@ -76,6 +92,15 @@ class Policy:
     def concluding_limits(self) -> Limits:
         """While the end of a failed response is being written."""
         return Limits(client_stall=self.settings.client_stall_timeout_seconds)
+
+    def _may_commit(self, facts: RequestFacts) -> bool:
+        # A framing without heartbeats has nothing to say before the upstream speaks.
+        speaks = facts.voice.is_sse or facts.voice.comment != b""
+        return facts.wish is Wish.YES and speaks and (self.reframe != "never" or facts.output != "native")
+
+    def keeps_json(self, facts: RequestFacts) -> float:
+        """Seconds after which, and between which, a late JSON answer is preceded by a space; 0: it is not."""
+        return self.settings.json_keepalive_seconds if facts.awaits_json and self.owns_app else 0.0
 
     @property
     def _heartbeat(self) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ..core.dialects import StreamState
-from ..core.headers import sse_response_headers
+from ..core.dialects import Voice
+from ..core.headers import HeaderList, sse_response_headers, stream_response_headers
 from ..core.heartbeat import Heartbeat, heartbeat
 from ..core.pacing import Action
 from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout
@@ -71,21 +71,34 @@ class Pulse:
             transfer.pacer.beat(self._loop.time(), data=False)
             return
         beat = self._next(data_due=data_due)
+        if beat is None:
+            transfer.pacer.beat(self._loop.time(), data=False)
+            return
         transfer.client.background(transfer.client.write_beat(beat.data, data=beat.mode == "data"), then=self.arm)
 
     async def _commit(self) -> None:
-        """Promise an event stream to a client that has waited long enough; errors are told in it from now on."""
+        """Promise a stream to a client that has waited long enough; errors are told in it from now on."""
         transfer = self._transfer
-        await transfer.client.start(*(transfer.head or (200, sse_response_headers([]))))
-        if transfer.policy.heartbeats:
-            beat = self._next(data_due=False)
+        await transfer.client.start(*(transfer.head or (200, _promise(transfer.voice))))
+        if transfer.policy.beats(transfer.facts) and (beat := self._next(data_due=False)) is not None:
             await transfer.client.write_beat(beat.data, data=beat.mode == "data")
 
-    def _next(self, *, data_due: bool) -> Heartbeat:
+    def _next(self, *, data_due: bool) -> Heartbeat | None:
         transfer = self._transfer
-        state = transfer.pipeline.state if transfer.pipeline is not None else StreamState()
-        mode = transfer.policy.heartbeat_mode
-        browser = transfer.facts.browser
-        beat = heartbeat(transfer.dialect, state, mode, browser=browser, data_due=data_due)
-        transfer.heartbeats[beat.mode] = transfer.heartbeats.get(beat.mode, 0) + 1
+        beat = heartbeat(
+            transfer.voice,
+            transfer.told,
+            transfer.policy.heartbeat_mode,
+            prefers_data=transfer.facts.variant.prefers_data,
+            data_due=data_due,
+        )
+        if beat is not None:
+            transfer.heartbeats[beat.mode] = transfer.heartbeats.get(beat.mode, 0) + 1
         return beat
+
+
+def _promise(voice: Voice) -> HeaderList:
+    """The headers of a response that begins before the upstream's."""
+    if voice.is_sse:
+        return sse_response_headers([])
+    return stream_response_headers([(b"content-type", voice.media_type), (b"cache-control", b"no-cache, no-transform")])

@@ -72,7 +72,14 @@ class Response:
         self._receiver = receiver
         self._raw_send = send
         self._policy = policy
-        self.transfer = Transfer(facts, policy, metrics, self._loop.time, on_deadline=self._on_deadline)
+        self.transfer = Transfer(
+            facts,
+            policy,
+            metrics,
+            self._loop.time,
+            on_deadline=self._on_deadline,
+            numbering=scope.get("sse_proxy.numbering"),
+        )
         self._client = self.transfer.client = Client(scope, send, self.transfer.pacer, self._loop.time)
         self._pulse = Pulse(self.transfer, self._cut)
         self.outcome: Outcome | None = None

@@ -5,13 +5,18 @@ Counters are plain integers; they become metrics and a log line once, in `Transf
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from ..core.dialects import GENERIC, Dialect
+from ..core.dialects import GENERIC, Dialect, StreamState, Voice, document_voice
 from ..core.headers import HeaderList
+from ..core.numbering import Numbering
 from ..core.pacing import Limits, Pacer
 from ..core.pipeline import Pipeline
 from ..core.requests import RequestFacts
+from ..core.shapes import Shape, shape_for
 from ..core.sse import Repairs
 from ..errors import Outcome
 from ..metrics.base import Metrics, StreamReport
@@ -30,6 +35,7 @@ class Transfer:
         metrics: Where numbers go.
         clock: Monotonic seconds.
         on_deadline: Called when a deadline may have moved closer, or the response has become a stream.
+        numbering: Gives every event an id; None leaves them as they are.
     """
 
     client: Client
@@ -42,13 +48,22 @@ class Transfer:
         clock: Callable[[], float],
         *,
         on_deadline: Callable[[], None],
+        numbering: Numbering | None = None,
     ) -> None:
+        if facts.dialect is GENERIC and policy.generic is not None:
+            own = policy.generic
+            facts = replace(facts, dialect=own, voice=own if facts.voice is GENERIC else facts.voice)
+        if policy.keeps_json(facts):
+            facts = replace(facts, voice=document_voice(facts.voice))
         self.facts = facts
         self.policy = policy
         self.clock = clock
-        self.dialect: Dialect = facts.dialect
-        if self.dialect is GENERIC and policy.generic is not None:
-            self.dialect = policy.generic
+        self.numbering = numbering
+        #: Tells the answer in another API's words; None in its own.
+        self.shape: Shape | None = None
+        if facts.output != "native":
+            identity = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": facts.model}
+            self.shape = shape_for(facts.output, identity=identity)
         self.started = clock()
         self.pacer = Pacer(policy.waiting_limits(facts), self.started)
         self.pipeline: Pipeline | None = None
@@ -66,6 +81,37 @@ class Transfer:
         self._repairs: Repairs = {}
         if facts.candidate:
             self._count_in()
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the upstream speaks, as far as that is known."""
+        return self.pipeline.dialect if self.pipeline is not None else self.facts.dialect
+
+    @property
+    def voice(self) -> Voice:
+        """How the client has to be spoken to."""
+        if self.pipeline is not None:
+            return self.pipeline.voice
+        return self.facts.voice if self.shape is None else self.shape.voice
+
+    @property
+    def told(self) -> StreamState:
+        """What `voice` is to be told of the stream."""
+        if self.pipeline is not None:
+            told = self.pipeline.told
+        elif self.shape is not None:
+            told = self.shape.state
+        else:
+            told = StreamState(wants_named_errors=self.facts.variant.wants_named_errors)
+        told.has_ids = told.has_ids or self.numbering is not None
+        return told
+
+    def speaks(self, dialect: Dialect) -> None:
+        """The head of the response tells that the upstream speaks *dialect*."""
+        voice = self.facts.voice
+        if voice is self.facts.dialect:
+            voice = dialect if self.facts.expects_sse or dialect.native is None else dialect.native
+        self.facts = replace(self.facts, dialect=dialect, voice=voice)
 
     @property
     def events(self) -> int:

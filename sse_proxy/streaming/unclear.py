@@ -1,7 +1,7 @@
 """What is done with a response body that is not, or may not be, the stream that was asked for.
 
-    SniffedBody  a stream candidate whose Content-Type does not say: its first bytes decide
-    LateBody     the client can take nothing but an event stream, and this is none: an error, or one event
+    SniffedBody  a stream candidate: its first bytes decide, together with its head
+    LateBody     the client can take nothing but a stream, and this is none: an error
 
 Errors are raised as `SSEProxyError`; `Response` turns them into what the client gets.
 """
@@ -14,30 +14,52 @@ from collections.abc import Iterable
 from ..core.decoding import decoder_for
 from ..core.dialects import GENERIC
 from ..core.dialects.base import reported_error
-from ..core.headers import HeaderList, first
+from ..core.framers import Framing
+from ..core.headers import HeaderList, first, media_type, sse_response_headers
+from ..core.negotiation import Treatment, agreed_framing, treatment
 from ..core.requests import Wish
-from ..core.sniff import SNIFF_BYTES, Kind, sniff
-from ..core.sse import Event, encode
-from ..errors import EventTooLarge, Truncated, UpstreamProtocolError, UpstreamReported
+from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff
+from ..errors import Truncated, UpstreamProtocolError, UpstreamReported
 from .bodies import Body, PlainBody, StreamBody
 from .transfer import Transfer
 
-__all__ = ["LateBody", "SniffedBody"]
+__all__ = ["MAX_ERROR_BYTES", "LateBody", "SniffedBody", "upstream_error"]
 
 #: Of an answer that is not the stream that was asked for, no more is read to find its error message.
-_MAX_ERROR_BYTES = 65_536
+MAX_ERROR_BYTES = 65_536
 
 
 class SniffedBody:
-    """A stream candidate of unclear kind: the first bytes decide, and are then treated like the rest."""
+    """A stream candidate: the first bytes decide what it is, and are then treated like the rest."""
 
     def __init__(self, transfer: Transfer, status: int, headers: HeaderList) -> None:
         self._transfer = transfer
         self._head = (status, headers)
+        kind = media_type(first(headers, b"content-type"))
+        self._promised = framing_of_media_type(kind)
+        #: What is no known format is text, if the Content-Type says so; or nobody does, and it looks like it.
+        self._textual = kind in {"", "text/plain"}
+        self._sized = first(headers, b"content-length") is not None
         self._decoder = decoder_for(first(headers, b"content-encoding") or b"")
         self._raw: list[bytes] = []
         self._plain = b""
         self._body: Body | None = None
+
+    async def open(self) -> Body:
+        """Itself, or what is behind the head where that says it all."""
+        transfer = self._transfer
+        if self._promised is not Framing.SSE:
+            # A document that an application of the user's own has ready is its own affair.
+            own = self._sized and not (transfer.policy.owns_app or self._expects_stream)
+            return await PlainBody(transfer, *self._head).open() if own and transfer.client.status is None else self
+        if transfer.policy.reframe == "never" and transfer.facts.output == "native":
+            return await StreamBody(transfer, *self._head, framing=Framing.SSE, rewrite=False).open()
+        status, headers = self._head
+        transfer.head = (status, sse_response_headers(headers))
+        transfer.becomes_stream()
+        if not transfer.dialect.json and transfer.client.status is None:
+            await transfer.client.start(*transfer.head)
+        return self
 
     async def feed(self, data: bytes) -> None:
         if self._body is not None:
@@ -46,50 +68,63 @@ class SniffedBody:
         self._raw.append(data)
         pieces: Iterable[bytes] = (data,) if self._decoder is None else self._decoder.feed(data)
         self._plain += b"".join(pieces)
-        kind = sniff(self._plain[:SNIFF_BYTES])
-        if kind is not None:
-            await self._decide(kind)
+        found = sniff(self._plain[:SNIFF_BYTES], self._promised)
+        if found is not None:
+            await self._decide(found)
 
     async def end(self) -> None:
         if self._body is None:
             if not self._raw and self._expects_stream:
                 raise Truncated
-            await self._decide(Kind.OTHER)
+            # Of no body at all the head says everything.
+            await self._decide(self._promised or (Kind.OTHER if self._raw else Kind.NOTHING))
         if self._body is not None:
             await self._body.end()
 
     @property
     def _expects_stream(self) -> bool:
-        return self._transfer.facts.wish is Wish.YES and self._transfer.dialect is not GENERIC
+        facts = self._transfer.facts
+        return self._promised is None and facts.wish is Wish.YES and facts.dialect is not GENERIC
 
-    async def _decide(self, kind: Kind) -> None:
+    async def _decide(self, found: Framing | Kind) -> None:
         transfer = self._transfer
         await transfer.client.settled()
-        if kind is Kind.SSE:
-            transfer.repair("content_type")
-            self._body = await StreamBody(transfer, *self._head).open()
-        elif self._expects_stream or transfer.client.status is not None:
-            self._body = LateBody(transfer, *self._head, kind=kind)
-        else:
-            self._body = await PlainBody(transfer, *self._head).open()
+        framing = agreed_framing(self._promised, found, textual=self._textual)
+        chosen = treatment(
+            transfer.facts,
+            framing,
+            reframe=transfer.policy.reframe,
+            begun=transfer.client.status is not None,
+            sized=self._sized,
+        )
+        self._body = await self._treated(chosen, framing, found)
         for data in self._raw:
             await self._body.feed(data)
         self._raw.clear()
 
+    async def _treated(self, chosen: Treatment, framing: Framing | None, found: Framing | Kind) -> Body:
+        transfer = self._transfer
+        if framing is not None and chosen in {Treatment.REWRITE, Treatment.WATCH}:
+            if framing is Framing.SSE and self._promised is not Framing.SSE:
+                transfer.repair("content_type")
+            rewrite = chosen is Treatment.REWRITE
+            return await StreamBody(transfer, *self._head, framing=framing, rewrite=rewrite).open()
+        if chosen is Treatment.REFUSE:
+            return LateBody(transfer, *self._head, found=found)
+        return await PlainBody(transfer, *self._head).open()
+
 
 class LateBody:
-    """An answer that is no event stream where the client can take nothing else."""
+    """An answer that is no stream where the client can take nothing else."""
 
-    def __init__(self, transfer: Transfer, status: int, headers: HeaderList, *, kind: Kind | None = None) -> None:
+    def __init__(
+        self, transfer: Transfer, status: int, headers: HeaderList, *, found: Framing | Kind | None = None
+    ) -> None:
         self._transfer = transfer
         self._status = status
-        self._kind = kind
+        self._found = found
         self._decoder = decoder_for(first(headers, b"content-encoding") or b"")
         self._collected = bytearray()
-        #: One whole JSON answer may be told on as one event; of an error, the beginning is enough.
-        self._becomes_event = status < 300 and transfer.dialect is GENERIC
-        settings = transfer.policy.settings
-        self._limit = settings.max_event_bytes if self._becomes_event else _MAX_ERROR_BYTES
 
     async def feed(self, data: bytes) -> None:
         transfer = self._transfer
@@ -97,32 +132,28 @@ class LateBody:
         transfer.pacer.event(transfer.clock())
         for plain in (data,) if self._decoder is None else self._decoder.feed(data):
             self._collected += plain
-            if len(self._collected) > self._limit:
-                raise EventTooLarge if self._becomes_event else self._error()
+            if len(self._collected) > MAX_ERROR_BYTES:
+                raise self._error()
 
     async def end(self) -> None:
-        document = _parsed(self._collected)
-        if not (self._becomes_event and document is not None):
-            raise self._error()
-        transfer = self._transfer
-        transfer.count_events(1)
-        transfer.repair("single_json")
-        data = bytes(self._collected).replace(b"\r", b"").replace(b"\n", b"").strip()
-        await transfer.client.write(encode(Event(data=data)), end=True)
+        raise self._error()
 
     def _error(self) -> UpstreamReported | UpstreamProtocolError:
-        document = _parsed(self._collected)
-        if isinstance(document, dict) and document.get("error"):
-            error = reported_error(document, bytes(self._collected))
-            return error if self._status < 400 else UpstreamReported(str(error), status=self._status, body=error.body)
-        if self._status >= 300:
-            return UpstreamReported(f"the upstream answered with status {self._status}", status=self._status)
-        kind = self._kind.name if self._kind in {Kind.HTML, Kind.JSON} else "something else"
+        if (reported := upstream_error(self._status, bytes(self._collected))) is not None:
+            return reported
+        kind = self._found.name if self._found in {Kind.HTML, Framing.JSON} else "something else"
         return UpstreamProtocolError(f"the upstream answered with {kind} where a stream was asked for")
 
 
-def _parsed(body: bytearray) -> object | None:
+def upstream_error(status: int, body: bytes) -> UpstreamReported | None:
+    """What an answer with *status* and (the beginning of) *body* tells of an error; None where it tells of none."""
     try:
-        return json.loads(body)  # type: ignore[no-any-return]
+        document = json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        document = None
+    if isinstance(document, dict) and document.get("error"):
+        error = reported_error(document, body)
+        return error if status < 400 else UpstreamReported(str(error), status=status, body=error.body)
+    if status >= 300:
+        return UpstreamReported(f"the upstream answered with status {status}", status=status)
+    return None

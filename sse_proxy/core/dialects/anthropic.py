@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
+from .anthropic_deltas import anthropic_deltas, anthropic_from_document
+from .base import Dialect, compact, reported_error, usage_counts
+from .state import JSONObject, StreamState
 
 __all__ = ["ANTHROPIC"]
 
@@ -65,6 +67,9 @@ ANTHROPIC = Dialect(
     ),
     inspect=_inspect,
     is_ping=_is_ping,
+    deltas=anthropic_deltas,
+    from_document=anthropic_from_document,
+    speaks=lambda event, payload: payload.get("type", event.event.decode()) == "message_start",
     noop=lambda _state: _PING,
     prefers_noop=True,
     error_body=_error_body,

@@ -1,7 +1,8 @@
-"""What a dialect is: one row of data and small functions per API (reference: formats.md § B3 and § C).
+"""What a dialect is: one row of data and small functions per API (reference: formats.md § A to § C).
 
-A row answers, without I/O: is this event the upstream's own ping, what does it change in the `StreamState`, which bytes
-are a heartbeat, an error, an ending. Adding a dialect means adding a row to the table in ``__init__`` and its tests.
+A row answers, without I/O: is this request for it, does it ask for a stream, is this event the upstream's own ping,
+what does it change in the `StreamState`, what does it add to the answer; and, as a `Voice`, which bytes are a
+heartbeat, an error, an ending. Adding a dialect means adding a row to the table in ``__init__`` and its tests.
 """
 
 from __future__ import annotations
@@ -9,61 +10,71 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ...errors import SSEProxyError, UpstreamReported
+from ...errors import UpstreamReported
+from ..framers.base import Framing
+from ..headers import RawHeaders
 from ..sse import Event
+from .deltas import Delta
+from .state import JSONObject, StreamState
+from .voice import Voice
 
-__all__ = ["Dialect", "JSONObject", "StreamState", "compact", "reported_error", "usage_counts"]
+__all__ = ["ANY_PATH", "Dialect", "JSONObject", "Sign", "StreamState", "compact", "reported_error", "usage_counts"]
 
-JSONObject = dict[str, object]
+#: For `Dialect.paths`: every path; `Dialect.claims` decides.
+ANY_PATH = ("",)
 
 #: Larger counts are nonsense, and a float (a counter is one) could not hold them.
 _MAX_COUNT = 2**53
 
 
-@dataclass(slots=True)
-class StreamState:
-    """What is known of one stream so far; written by `Dialect.inspect`, read by everyone else."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """What a request shows of the API that it is for."""
 
-    #: Parallel answers that the request asked for; 0 when that is not known.
-    choices: int = 1
-    #: The client looks for errors only in events named ``error``.
-    wants_named_errors: bool = False
-    #: ``id``, ``model`` and the like of the first event, for no-op events that look like its siblings.
-    identity: JSONObject = field(default_factory=dict)
-    #: A payload event has passed.
-    started: bool = False
-    #: Any event carried an ``id``; then a blank line after a comment kills clients (DESIGN fact 1).
-    has_ids: bool = False
-    #: The answers that have begun, by index; collected only while `choices` is not known.
-    seen_choices: set[int] = field(default_factory=set)
-    #: The answers that have their finish signal, by index.
-    finished_choices: set[int] = field(default_factory=set)
-    #: The dialect's finish signal was seen: the answer is complete even if the terminator is missing.
-    finished: bool = False
-    #: The dialect's terminator was seen: nothing more is to come.
-    terminated: bool = False
-    #: The upstream's own error event, once one was seen.
-    error: UpstreamReported | None = None
-    #: Token counts of the last usage that the upstream reported, by type.
-    usage: dict[str, int] = field(default_factory=dict)
-    #: The last event, or chunk of events, in which `Dialect.keeps` was found.
-    last: bytes = b""
+    method: str = "POST"
+    #: Decoded, without query and without slashes at its end.
+    path: str
+    query: bytes = b""
+    headers: RawHeaders = ()
+    #: The body's JSON object, {} when it is none; None when the body was not looked into: then the path has to do.
+    document: JSONObject | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is known to be whole."""
-        return (self.finished or self.terminated) and self.error is None
+
+def _asks(document: JSONObject) -> bool:
+    return document.get("stream") is True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """One row of the table."""
+class Dialect(Voice):
+    """One row of the table; as a `Voice` it speaks the event stream of its API."""
 
+    #: The label value in the metrics.
     name: str
-    #: Path endings by which a POST is recognised.
+
+    # How a request, or else the response, tells the API.
+    #: Path endings by which a request is recognised: () fits no request, `ANY_PATH` every one.
     paths: tuple[str, ...] = ()
+    #: Methods of requests that are recognised.
+    methods: tuple[str, ...] = ("POST",)
+    #: What else must be true of such a request.
+    claims: Callable[[Sign], bool] = lambda _sign: True
+    #: `claims` or `asks` looks at more of the body than ``"stream": true``: it is parsed even without that.
+    reads_body: bool = False
+    #: Whether the request's JSON object asks for a stream.
+    asks: Callable[[JSONObject], bool] = _asks
+    #: The path alone asks for a stream.
+    always_streams: bool = False
+    #: Name and value (or its beginning), lower case, of a response header that tells the API.
+    response_header: tuple[bytes, bytes] | None = None
+    #: Whether the first event of a stream that no other sign was known of is this API's; None: cannot be told.
+    speaks: Callable[[Event, JSONObject], bool] | None = None
+
+    # What its server writes.
+    framing: Framing = Framing.SSE
+    #: For clients that expect the server's own framing; None where that is SSE.
+    native: Voice | None = None
     #: Every payload is one JSON document or ``[DONE]``: the repairs of `core.repair` apply.
     json: bool = True
     #: Bytes that every event worth parsing holds; an event without any of them is only counted.
@@ -72,22 +83,15 @@ class Dialect:
     inspect: Callable[[Event, JSONObject, StreamState], None]
     #: Whether the event is the upstream's own keep-alive, to be swallowed.
     is_ping: Callable[[Event], bool] = lambda _event: False
-    #: The first-tier heartbeat while no ``id`` is on the wire; with ids it is ``: ping`` and one LF.
-    comment: bytes = b": ping\n"
-    #: The dialect's own event that changes nothing; None while there is none that is safe.
-    noop: Callable[[StreamState], bytes | None] = lambda _state: None
-    #: The no-op event is the dialect's native ping and better than a comment.
-    prefers_noop: bool = False
-    #: The JSON error document of an answer that has not begun.
-    error_body: Callable[[SSEProxyError], bytes]
-    #: The in-stream error, its terminator included where the dialect has one.
-    error_frame: Callable[[SSEProxyError, StreamState], bytes]
-    #: After an error frame: True aborts the connection, since a clean end would look like success.
-    aborts_after_error: bool = False
-    #: Written when a complete answer ends without it, and after the upstream's own error where `ends_errors`.
-    terminator: bytes = b""
-    #: The terminator follows error events too.
-    ends_errors: bool = False
+    #: What an event adds to the answer; called, after `inspect`, for output shapes only.
+    deltas: Callable[[Event, JSONObject, StreamState], list[Delta]] = lambda _event, _payload, _state: []
+    #: The stream's events for an answer that came as one JSON document although a stream was asked for; None: the
+    #: document is itself an event.
+    from_document: Callable[[JSONObject], list[Event] | None] = lambda _document: None
+    #: Its clients raise on everything but ``data``: ids, types and reconnection times of events are dropped.
+    only_data: bool = False
+    #: Makes the payload of a record that is packed in another one its data.
+    unpack: Callable[[Event], Event] = lambda event: event
     #: A request may ask for several answers in one stream: unless it is one, every event is looked into.
     parallel: bool = False
     #: A clean end of the body completes the stream, whatever was seen.

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...errors import SSEProxyError
+from ..documents import json_object
 from ..sse import Event
-from .base import Dialect, JSONObject, StreamState, compact
+from .base import Dialect
+from .deltas import Delta
+from .native import BLOCK, error_body, named_error
+from .state import JSONObject, StreamState
 
 __all__ = ["GENERIC", "generic_with_terminal"]
 
@@ -19,21 +22,31 @@ def _inspect(_event: Event, _payload: JSONObject, _state: StreamState) -> None:
     """A generic event has no meaning here."""
 
 
-def _error_body(error: SSEProxyError) -> bytes:
-    return compact({"error": {"message": str(error), "type": error.error_type, "code": error.code}})
+#: Events that say something of the stream and nothing of the answer.
+_CONTROL = frozenset({b"done", b"end", b"error", b"ping", b"heartbeat"})
+#: Where servers that nobody has defined put their text, in order of preference.
+_TEXT_KEYS = ("token", "text", "content", "response", "answer", "delta")
 
 
-def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
-    return b"event: error\ndata: " + _error_body(error) + b"\n\n"
+def _deltas(event: Event, _payload: JSONObject, _state: StreamState) -> list[Delta]:
+    """The data is text, unless it is an object that holds some."""
+    if event.event in _CONTROL or event.data in {b"[DONE]", b""}:
+        return []
+    document = json_object(event.data) if event.data.startswith(b"{") else None
+    if document is None:
+        return [Delta(text=event.data.decode(errors="replace"))]
+    text = next((value for key in _TEXT_KEYS if isinstance(value := document.get(key), str)), "")
+    return [Delta(text=text)] if text else []
 
 
 GENERIC = Dialect(
     name="generic",
     json=False,
     inspect=_inspect,
-    comment=b": ping\n\n",
-    error_body=_error_body,
-    error_frame=_error_frame,
+    deltas=_deltas,
+    comment=BLOCK,
+    error_body=error_body,
+    error_frame=named_error,
     aborts_after_error=True,
     completes_at_end=True,
 )

@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
+from .base import Dialect, compact, reported_error, usage_counts
+from .openai_deltas import chat_deltas, chat_from_document, completions_deltas, completions_from_document
+from .state import JSONObject, StreamState
 
 __all__ = ["CHAT", "COMPLETIONS", "DONE", "openai_error", "openai_error_body"]
 
@@ -102,6 +104,9 @@ CHAT = Dialect(
     ),
     inspect=_inspect,
     is_ping=_is_ping,
+    deltas=chat_deltas,
+    from_document=chat_from_document,
+    speaks=lambda _event, payload: payload.get("object") == "chat.completion.chunk",
     noop=_chat_noop,
     error_body=openai_error_body,
     error_frame=_error_frame,
@@ -110,4 +115,12 @@ CHAT = Dialect(
     parallel=True,
 )
 
-COMPLETIONS = replace(CHAT, name="openai_completions", paths=("/v1/completions",), noop=_completions_noop)
+COMPLETIONS = replace(
+    CHAT,
+    name="openai_completions",
+    paths=("/v1/completions",),
+    deltas=completions_deltas,
+    from_document=completions_from_document,
+    speaks=lambda _event, payload: payload.get("object") == "text_completion",
+    noop=_completions_noop,
+)

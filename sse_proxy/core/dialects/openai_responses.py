@@ -12,8 +12,10 @@ import re
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, JSONObject, StreamState, compact, reported_error, usage_counts
+from .base import Dialect, compact, reported_error, usage_counts
 from .openai_chat import openai_error, openai_error_body
+from .responses_deltas import responses_deltas, responses_from_document
+from .state import JSONObject, StreamState
 
 __all__ = ["RESPONSES"]
 
@@ -97,6 +99,9 @@ RESPONSES = Dialect(
     ),
     inspect=_inspect,
     is_ping=_is_ping,
+    deltas=responses_deltas,
+    from_document=responses_from_document,
+    speaks=lambda event, payload: payload.get("type", event.event.decode()) == "response.created",
     noop=_noop,
     error_body=openai_error_body,
     error_frame=_error_frame,

@@ -20,8 +20,8 @@ With ``joins_json=True``, for dialects where every payload is one JSON document:
 
 from __future__ import annotations
 
-from ..errors import EventTooLarge
-from .sse import BOM, Event, Repairs, is_complete_json, is_utf8
+from ...errors import EventTooLarge
+from ..sse import BOM, Event, Repairs, is_complete_json, is_utf8
 
 __all__ = ["Framer"]
 
@@ -40,18 +40,21 @@ class Framer:
     Attributes:
         repairs: What had to be repaired so far, by kind.
         completed: After `feed` has raised: the events that its chunk completed before.
+        cut: Never: the caller judges the last event by its payload.
+        joins_json: As the argument; may change once the first event has told the dialect.
     """
 
     __slots__ = (
-        "_block_bytes", "_block_open", "_data", "_discarding", "_event", "_head", "_id", "_joins_json", "_late",
-        "_max_bytes", "_partial", "_retry", "_skip_lf", "completed", "repairs",
+        "_block_bytes", "_block_open", "_data", "_discarding", "_event", "_head", "_id", "_late",
+        "_max_bytes", "_partial", "_retry", "_skip_lf", "completed", "cut", "joins_json", "repairs",
     )  # fmt: skip
 
     def __init__(self, *, max_event_bytes: int, joins_json: bool = False, repairs: Repairs | None = None) -> None:
         self.repairs: Repairs = {} if repairs is None else repairs
         self.completed: list[Event] = []
+        self.cut = False
         self._max_bytes = max_event_bytes
-        self._joins_json = joins_json
+        self.joins_json = joins_json
         #: The first bytes until it is clear that they are no BOM; None from then on.
         self._head: bytes | None = b""
         #: The pieces of a line whose end has not come yet.
@@ -181,7 +184,7 @@ class Framer:
             if value and not spaced:
                 self._count("missing_space")
             self._append(value, events)
-        elif not self._joins_json:
+        elif not self.joins_json:
             self._set(name, value)
         elif name == b"error" and value.startswith(b"{"):
             self._count("error_field")
@@ -192,7 +195,7 @@ class Framer:
             self._set(name, value)
 
     def _append(self, value: bytes, events: list[Event]) -> None:
-        if self._joins_json and value.startswith(_OPENINGS):
+        if self.joins_json and value.startswith(_OPENINGS):
             # Only after exactly one data line: looked at once an event, so pretty-printed JSON stays linear.
             if len(self._data) == 1 and self._data[0].startswith(_OPENINGS) and is_complete_json(self._data[0]):
                 self._count("single_newline")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sse_proxy.core.framer import Framer
+from sse_proxy.core.framers.event_stream import Framer
 from sse_proxy.core.sse import Event, encode
 from sse_proxy.errors import EventTooLarge
 

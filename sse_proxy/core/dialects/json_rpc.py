@@ -1,0 +1,108 @@
+"""MCP's Streamable HTTP and A2A: JSON-RPC messages in an event stream (reference: formats.md § A3).
+
+MCP's ids, reconnection times and events without data belong to its own way of resuming, so its events pass as they
+come; its GET streams are silent by design, and whatever it sends ends with the body. A2A ends with a final status.
+"""
+
+from __future__ import annotations
+
+from ...errors import SSEProxyError
+from ..documents import json_object
+from ..headers import accepts, first
+from ..sse import Event
+from .base import ANY_PATH, Dialect, Sign, compact, reported_error
+from .deltas import Delta
+from .native import error_object
+from .state import JSONObject, StreamState
+
+__all__ = ["A2A", "MCP"]
+
+_MCP_HEADERS = (b"mcp-session-id", b"mcp-protocol-version")
+_A2A_METHODS = frozenset({"message/stream", "tasks/resubscribe", "SendStreamingMessage", "SubscribeToTask"})
+_FINAL_STATES = frozenset({"completed", "canceled", "failed", "rejected", "input-required", "auth-required"})
+#: JSON-RPC 2.0 § 5.1: reserved for implementations.
+_SERVER_ERROR = -32000
+
+
+def _rpc_error(error: SSEProxyError) -> bytes:
+    about = {**error_object(error), "code": _SERVER_ERROR, "data": {"code": error.code, "type": error.error_type}}
+    return compact({"jsonrpc": "2.0", "id": None, "error": about})
+
+
+def _inspect_mcp(_event: Event, _payload: JSONObject, _state: StreamState) -> None:
+    """A JSON-RPC error is an answer like any other; nothing else ends a stream of MCP but its body."""
+
+
+def _texts(parts: object) -> str:
+    found = parts if isinstance(parts, list) else []
+    return "".join(part["text"] for part in found if isinstance(part, dict) and isinstance(part.get("text"), str))
+
+
+def _mcp_deltas(event: Event, _payload: JSONObject, _state: StreamState) -> list[Delta]:
+    result = (json_object(event.data) or {}).get("result")
+    text = _texts(result.get("content")) if isinstance(result, dict) else ""
+    return [Delta(text=text)] if text else []
+
+
+def _inspect_a2a(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if event.event == b"error" or payload.get("error"):
+        state.error = reported_error(payload, event.data)
+        return
+    result = payload.get("result")
+    fields = result if isinstance(result, dict) else {}
+    status = fields.get("status")
+    over = status.get("state") if isinstance(status, dict) else None
+    message = fields.get("kind") == "message"  # an answer without a task is one message
+    if fields.get("final") is True or message or str(over).removeprefix("TASK_STATE_").lower() in _FINAL_STATES:
+        state.finished = True
+
+
+def _a2a_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
+    result = payload.get("result")
+    fields = result if isinstance(result, dict) else {}
+    artifact, status = fields.get("artifact"), fields.get("status")
+    text = _texts(fields.get("parts"))
+    if isinstance(artifact, dict):
+        text += _texts(artifact.get("parts"))
+    elif isinstance(status, dict) and isinstance(message := status.get("message"), dict):
+        text += _texts(message.get("parts"))
+    return [Delta(text=text)] if text else []
+
+
+def _is_mcp(sign: Sign) -> bool:
+    if any(first(sign.headers, name) for name in _MCP_HEADERS):
+        return True
+    both = accepts(sign.headers, b"text/event-stream") and accepts(sign.headers, b"application/json")
+    return both and (sign.document is None or sign.document.get("jsonrpc") == "2.0")
+
+
+def _is_a2a(sign: Sign) -> bool:
+    return sign.document is not None and sign.document.get("method") in _A2A_METHODS
+
+
+A2A = Dialect(
+    name="a2a",
+    paths=ANY_PATH,
+    claims=_is_a2a,
+    reads_body=True,
+    always_streams=True,
+    markers=(b'"final"', b'"state"', b'"kind":"message"', b'"kind": "message"', b'"error"', b"event: error"),
+    inspect=_inspect_a2a,
+    deltas=_a2a_deltas,
+    error_body=_rpc_error,
+    error_frame=lambda error, _state: b"event: error\ndata: " + _rpc_error(error) + b"\n\n",
+)
+
+MCP = Dialect(
+    name="mcp",
+    paths=ANY_PATH,
+    methods=("DELETE", "GET", "POST"),
+    claims=_is_mcp,
+    json=False,
+    inspect=_inspect_mcp,
+    deltas=_mcp_deltas,
+    error_body=_rpc_error,
+    error_frame=lambda error, _state: b"event: message\ndata: " + _rpc_error(error) + b"\n\n",
+    aborts_after_error=True,
+    completes_at_end=True,
+)

@@ -1,0 +1,148 @@
+"""Servers with streams of their own that repeat the text so far: vLLM's demo, SGLang, FastChat (formats.md § A2).
+
+vLLM's demo and FastChat's worker write JSON documents with a line end or NUL between them and end with the body; SGLang
+writes SSE, in early releases documents with NUL under the Content-Type of SSE.
+"""
+
+from __future__ import annotations
+
+from ..framers.base import Framing
+from ..sse import Event
+from .base import Dialect, Sign, reported_error, usage_counts
+from .deltas import Delta, suffix_of
+from .native import BLOCK, NDJSON, error_body, named_error
+from .openai_chat import DONE
+from .state import JSONObject, StreamState
+
+__all__ = ["FASTCHAT", "LMDEPLOY", "SGLANG_GENERATE", "VLLM_GENERATE"]
+
+_USAGE = {"prompt_tokens": "input", "completion_tokens": "output", "cached_tokens": "cached_input"}
+_LMDEPLOY_USAGE = {"input_tokens": "input", "tokens": "output"}
+
+
+def _grown(text: str, state: StreamState, index: int = 0) -> str:
+    added = suffix_of(text, state.texts.get(index, ""))
+    state.texts[index] = text
+    return added
+
+
+def _inspect_vllm(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if payload.get("error"):
+        state.error = reported_error(payload, event.data)
+
+
+def _vllm_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
+    texts = payload.get("text")
+    found = texts if isinstance(texts, list) else [texts]
+    return [
+        Delta(index=index, text=_grown(text, state, index)) for index, text in enumerate(found) if isinstance(text, str)
+    ]
+
+
+def _inspect_sglang(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if event.data == b"[DONE]":
+        state.terminated = True
+        return
+    if payload.get("error"):
+        state.error = reported_error(payload, event.data)
+    meta = payload.get("meta_info")
+    if isinstance(meta, dict):
+        state.usage = usage_counts(meta, _USAGE) or state.usage
+        state.finished = state.finished or bool(meta.get("finish_reason"))
+
+
+def _sglang_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
+    text, meta = payload.get("text"), payload.get("meta_info")
+    reason = meta.get("finish_reason") if isinstance(meta, dict) else None
+    kind = reason.get("type") if isinstance(reason, dict) else reason
+    finish = ("length" if kind == "length" else "stop") if kind else None
+    return [Delta(text=_grown(text, state) if isinstance(text, str) else "", finish=finish)]
+
+
+def _inspect_fastchat(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if payload.get("error_code"):
+        message = {"message": payload.get("text"), "code": payload["error_code"]}
+        state.error = reported_error({"error": message}, event.data)
+    state.usage = usage_counts(payload.get("usage"), _USAGE) or state.usage
+    state.finished = state.finished or bool(payload.get("finish_reason"))
+
+
+def _fastchat_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
+    text, reason = payload.get("text"), payload.get("finish_reason")
+    finish = ("length" if reason == "length" else "stop") if reason else None
+    return [Delta(text=_grown(text, state) if isinstance(text, str) else "", finish=finish)]
+
+
+def _inspect_lmdeploy(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if payload.get("error"):
+        state.error = reported_error(payload, event.data)
+    state.usage = usage_counts(payload, _LMDEPLOY_USAGE) or state.usage
+    state.finished = state.finished or bool(payload.get("finish_reason"))
+
+
+def _lmdeploy_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
+    text, reason = payload.get("text"), payload.get("finish_reason")
+    finish = ("length" if reason == "length" else "stop") if reason else None
+    return [Delta(text=text if isinstance(text, str) else "", finish=finish)]
+
+
+def _is_vllm(sign: Sign) -> bool:
+    return "prompt" in (sign.document or {})
+
+
+VLLM_GENERATE = Dialect(
+    name="vllm_generate",
+    paths=("/generate",),
+    claims=_is_vllm,
+    reads_body=True,
+    framing=Framing.JSON,
+    native=NDJSON,
+    inspect=_inspect_vllm,
+    deltas=_vllm_deltas,
+    comment=BLOCK,
+    error_body=error_body,
+    error_frame=named_error,
+    aborts_after_error=True,
+    completes_at_end=True,
+)
+
+SGLANG_GENERATE = Dialect(
+    name="sglang_generate",
+    paths=("/generate",),
+    speaks=lambda _event, payload: "text" in payload and "meta_info" in payload,
+    markers=(b'"meta_info"', b'"error"', b"[DONE]"),
+    inspect=_inspect_sglang,
+    deltas=_sglang_deltas,
+    error_body=error_body,
+    error_frame=lambda error, _state: b"data: " + error_body(error) + b"\n\n" + DONE,
+    terminator=DONE,
+    ends_errors=True,
+)
+
+FASTCHAT = Dialect(
+    name="fastchat",
+    paths=("/worker_generate_stream",),
+    always_streams=True,
+    framing=Framing.JSON,
+    native=NDJSON,
+    inspect=_inspect_fastchat,
+    deltas=_fastchat_deltas,
+    comment=BLOCK,
+    error_body=error_body,
+    error_frame=named_error,
+    aborts_after_error=True,
+    completes_at_end=True,
+)
+
+LMDEPLOY = Dialect(
+    name="lmdeploy",
+    paths=("/v1/chat/interactive",),
+    markers=(b'"finish_reason":"', b'"finish_reason": "', b'"error"', b"[DONE]"),
+    inspect=_inspect_lmdeploy,
+    is_ping=lambda event: event.data == b"[DONE]",
+    deltas=_lmdeploy_deltas,
+    comment=BLOCK,
+    error_body=error_body,
+    error_frame=named_error,
+    aborts_after_error=True,
+)

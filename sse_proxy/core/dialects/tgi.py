@@ -1,0 +1,90 @@
+"""Text Generation Inference and Triton, ``generate_stream`` (reference: formats.md § A2).
+
+TGI's last event holds the whole text; its Python client fails on any JSON that is no token, so the heartbeat is a
+comment whatever the settings say. Triton has no end but that of the body.
+"""
+
+from __future__ import annotations
+
+from ...errors import SSEProxyError
+from ..sse import Event
+from .base import Dialect, Sign, compact, reported_error, usage_counts
+from .deltas import Delta
+from .native import BLOCK, error_body, error_object, named_error
+from .state import JSONObject, StreamState
+
+__all__ = ["TGI", "TRITON"]
+
+_FINISH = {"length": "length"}
+
+
+def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if payload.get("error"):
+        state.error = reported_error(payload, event.data)
+        return
+    details = payload.get("details")
+    if isinstance(details, dict):
+        state.usage = usage_counts(
+            {**details, "input": details.get("input_length")}, {"generated_tokens": "output", "input": "input"}
+        )
+    state.finished = state.finished or isinstance(payload.get("generated_text"), str)
+
+
+def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
+    token, details = payload.get("token"), payload.get("details")
+    text = token.get("text") if isinstance(token, dict) and not token.get("special") else ""
+    finish = None
+    if isinstance(payload.get("generated_text"), str):
+        reason = details.get("finish_reason") if isinstance(details, dict) else None
+        finish = _FINISH.get(str(reason), "stop")
+    return [Delta(text=text if isinstance(text, str) else "", finish=finish)]
+
+
+def _error_body(error: SSEProxyError) -> bytes:
+    return compact({"error": error_object(error), "error_type": "generation"})
+
+
+def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
+    return b"data: " + compact({"error": str(error), "error_type": "generation", "code": error.code}) + b"\n\n"
+
+
+def _is_triton(sign: Sign) -> bool:
+    return "/models/" in sign.path or "text_input" in (sign.document or {})
+
+
+def _inspect_triton(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if payload.get("error"):
+        state.error = reported_error(payload, event.data)
+
+
+def _triton_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
+    text = payload.get("text_output")
+    return [Delta(text=text)] if isinstance(text, str) else []
+
+
+TRITON = Dialect(
+    name="triton",
+    paths=("/generate_stream",),
+    claims=_is_triton,
+    reads_body=True,
+    always_streams=True,
+    markers=(b'"error"',),
+    inspect=_inspect_triton,
+    deltas=_triton_deltas,
+    comment=BLOCK,
+    error_body=error_body,
+    error_frame=named_error,
+    aborts_after_error=True,
+    completes_at_end=True,
+)
+
+TGI = Dialect(
+    name="tgi",
+    paths=("/generate_stream",),
+    always_streams=True,
+    markers=(b'"generated_text":"', b'"generated_text": "', b'"error"'),
+    inspect=_inspect,
+    deltas=_deltas,
+    error_body=_error_body,
+    error_frame=_error_frame,
+)

@@ -1,0 +1,48 @@
+"""`core.clients`: which client needs what, by its own headers."""
+
+from __future__ import annotations
+
+import pytest
+
+from sse_proxy.core.clients import COMMON, Variant, variant_of
+from sse_proxy.core.headers import HeaderList
+
+DATA = Variant(prefers_data=True)
+NAMED = Variant(wants_named_errors=True)
+ABORT = Variant(needs_abort=True)
+
+
+def agent(value: bytes) -> HeaderList:
+    """A ``User-Agent``."""
+    return [(b"user-agent", value)]
+
+
+def google(value: bytes) -> HeaderList:
+    """An ``X-Goog-Api-Client``."""
+    return [(b"x-goog-api-client", value)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "variant"),
+    [
+        ([], COMMON),
+        (agent(b"curl/8.5.0"), COMMON),
+        (agent(b"OpenAI/Python 3.54.0"), COMMON),
+        ([(b"sec-fetch-mode", b"cors")], DATA),
+        ([(b"sec-fetch-mode", b"cors"), *agent(b"Mozilla/5.0")], DATA),
+        ([(b"x-stainless-lang", b"js"), (b"sec-fetch-mode", b"cors"), *agent(b"OpenAI/JS 6.49.0")], COMMON),
+        (agent(b"langchain4j-openai/1.0"), NAMED),
+        (agent(b"LangChain4j"), NAMED),
+        (agent(b"Go-http-client/1.1"), DATA),
+        (agent(b"Go-http-client/2.0"), DATA),
+        ([(b"x-stainless-lang", b"go"), *agent(b"OpenAI/Go 3.43.0")], COMMON),
+        (google(b"google-genai-sdk/1.20.0 gl-python/3.11.2"), ABORT),
+        (google(b"agent/1 google-genai-sdk/0.9 gl-python/3.11.2"), ABORT),
+        (google(b"google-genai-sdk/3.4.0 gl-python/3.11.2"), COMMON),
+        (google(b"google-genai-sdk/2.32.0 gl-node/v20.19.2"), COMMON),
+        (google(b"genai-js/0.24.1"), ABORT),
+    ],
+)
+def test_variant(headers: HeaderList, variant: Variant) -> None:
+    """A client is told by the header that names it; all others get the common form."""
+    assert variant_of(headers) == variant

@@ -1,0 +1,166 @@
+"""Bodies that are no SSE, through the whole proxy: their own framing for their own clients, events for all others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from .event_streams import reference_events
+from .streaming import DONE, Handler, Upstream, body, chunk, proxied, start
+from .wire import Answer, calling
+
+SSE = {"Accept": "text/event-stream"}
+OLLAMA = {"model": "m", "messages": []}
+LINES = [
+    b'{"message":{"role":"assistant","content":"Hel"},"done":false}\n',
+    b'{"message":{"role":"assistant","content":"lo"},"done":false}\n',
+    b'{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2}\n',
+]
+NDJSON = "application/x-ndjson"
+
+
+def _sends(content_type: str, *pieces: bytes, dies: bool = False, waits: bool = False, **headers: str) -> Handler:
+    async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        if waits:
+            await upstream.go.wait()
+        await start(send, content_type, 200, **headers)
+        for piece in pieces:
+            await body(send, piece)
+        if not dies:
+            await body(send, b"", more=False)
+
+    return handler
+
+
+async def _asked(handler: Handler, path: str, document: object = None, **options: object) -> tuple[Answer, str]:
+    """The answer to a POST of *document*, or a GET without one, and the outcome (empty for an ordinary response)."""
+    headers, settings = options.pop("headers", {}), options
+    async with proxied(handler, **settings) as proxy:
+        content = b"" if document is None else json.dumps(document).encode()
+        sent = {**({"Content-Type": "application/json"} if content else {}), **headers}  # type: ignore[dict-item]
+        async with calling(proxy.port, "POST" if content else "GET", path, headers=sent, body=content) as call:
+            answer = await call.answer()
+        await proxy.idle()
+        return answer, next(iter(proxy.outcomes()), "")
+
+
+async def test_an_ollama_client_keeps_its_lines() -> None:
+    """Byte for byte, verified at the end, never buffered."""
+    answer, outcome = await _asked(_sends(NDJSON, *LINES), "/api/chat", OLLAMA)
+    assert (answer.status, answer.body, answer.complete, outcome) == (200, b"".join(LINES), True, "completed")
+    assert answer.headers["content-type"] == NDJSON
+    assert answer.headers["x-accel-buffering"] == "no"
+
+
+async def test_an_ollama_client_is_told_of_a_cut() -> None:
+    """The API's own error line, after whatever was left of the last one."""
+    for dies in (False, True):
+        answer, outcome = await _asked(_sends(NDJSON, LINES[0], LINES[1][:20], dies=dies), "/api/chat", OLLAMA)
+        lines = answer.body.split(b"\n")
+        assert LINES[0][:-1] == lines[0]
+        assert "error" in json.loads(lines[-2])
+        assert outcome == ("upstream_error" if dies else "upstream_truncated")
+
+
+async def test_an_ollama_client_waits_with_spaces() -> None:
+    """Begun as NDJSON before the upstream has said anything; white space in front of a line is none of JSON's."""
+    settings = {"commit_after_seconds": 0.02, "heartbeat_seconds": 0.02}
+    async with proxied(_sends(NDJSON, *LINES, waits=True), **settings) as proxy:
+        sent = {"Content-Type": "application/json"}
+        async with calling(proxy.port, "POST", "/api/chat", headers=sent, body=json.dumps(OLLAMA).encode()) as call:
+            assert await call.head() == 200
+            assert call.headers["content-type"] == NDJSON
+            assert await call.until(b"  ") == b"  "
+            proxy.upstream.go.set()
+            lines = (await call.rest()).splitlines()
+            assert [json.loads(line) for line in lines] == [json.loads(line) for line in LINES]
+            assert call.complete
+        assert await proxy.outcome() == "completed"
+
+
+async def test_an_error_as_the_first_line_is_a_status() -> None:
+    """Nothing had been sent."""
+    answer, outcome = await _asked(_sends(NDJSON, b'{"error":"no such', b' model"}\n'), "/api/chat", OLLAMA)
+    assert (answer.status, outcome) == (502, "upstream_error")
+    assert b"no such model" in answer.body
+
+
+async def test_who_asks_for_events_gets_events() -> None:
+    """Each line is the data of one."""
+    answer, outcome = await _asked(_sends(NDJSON, *LINES), "/api/chat", OLLAMA, headers=SSE)
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert [event.data for event in reference_events(answer.body)] == [line.decode().strip() for line in LINES]
+    assert outcome == "completed"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "pieces", "data"),
+    [
+        (NDJSON, [b'{"a":1}\n{"a"', b":2}\n"], ['{"a":1}', '{"a":2}']),
+        ("application/json", [b'[{"a":1}', b',\n{"a":2}\n]'], ['{"a":1}', '{"a":2}']),
+        ("application/json", [b'{\n "a": 1\n}\n'], ['{ "a": 1}']),
+        ("", [b'{"a":1}\0{"a":2}\0'], ['{"a":1}', '{"a":2}']),
+        ("text/plain", ["Hé".encode()[:2], "Hé".encode()[2:], b" you"], None),
+        ("text/event-stream", [b'{"a":1}\n', b'{"a":2}\n'], ['{"a":1}', '{"a":2}']),
+        ("text/event-stream", [b"Hello you\n"], None),
+    ],
+)
+async def test_any_records_become_events_for_an_event_source(
+    content_type: str, pieces: list[bytes], data: list[str] | None
+) -> None:
+    """Who can read nothing else; text comes in whatever pieces it came."""
+    answer, outcome = await _asked(_sends(content_type, *pieces), "/any", headers=SSE)
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    found = [event.data for event in reference_events(answer.body)]
+    assert (found if data is not None else "".join(found)) == (data or b"".join(pieces).decode())
+    assert outcome == "completed"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json, text/event-stream"])
+async def test_others_get_it_as_it_came(accept: str) -> None:
+    """Who takes JSON, or does not say, gets JSON."""
+    answer, _ = await _asked(_sends("application/json", b'{"a" : 1}'), "/any", headers={"Accept": accept})
+    assert (answer.body, answer.headers["content-type"]) == (b'{"a" : 1}', "application/json")
+
+
+async def test_always_makes_every_stream_events() -> None:
+    """Whoever asks."""
+    answer, outcome = await _asked(_sends(NDJSON, b'{"a":1}\n'), "/any", reframe="always")
+    assert (answer.body, outcome) == (b'data: {"a":1}\n\n', "completed")
+
+
+async def test_a_cut_record_is_never_the_end() -> None:
+    """Half a document is told as what it is."""
+    answer, outcome = await _asked(_sends(NDJSON, b'{"a":1}\n{"a":'), "/any", headers=SSE)
+    assert answer.body.startswith(b'data: {"a":1}\n\nevent: error\ndata: {"error":{')
+    assert (answer.complete, outcome) == (False, "upstream_truncated")
+
+
+async def test_a_stream_without_its_prefixes_is_one_to_an_sdk() -> None:
+    """Lines of JSON where an OpenAI stream was asked for."""
+    lines = [piece.removeprefix(b"data: ")[:-1] for piece in (chunk("Hi"), chunk("", finish="stop"))]
+    for content_type in ("text/event-stream", "application/json", NDJSON, ""):
+        answer, outcome = await _asked(_sends(content_type, *lines), "/v1/chat/completions", {"stream": True})
+        assert answer.body == chunk("Hi") + chunk("", finish="stop") + DONE
+        assert outcome == "completed"
+
+
+async def test_a_whole_answer_is_a_stream_to_an_sdk() -> None:
+    """One document where chunks were asked for."""
+    document = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+    handler = _sends("application/json", json.dumps(document, indent=1).encode())
+    answer, outcome = await _asked(handler, "/v1/chat/completions", {"stream": True})
+    events = [event.data for event in reference_events(answer.body)]
+    assert events[-1] == "[DONE]"
+    deltas = [choice["delta"] for data in events[:-1] for choice in json.loads(data)["choices"]]
+    assert "".join(delta.get("content") or "" for delta in deltas) == "Hello"
+    assert outcome == "completed"
