@@ -1,4 +1,4 @@
-"""Where the parts meet: the proxy as an ASGI app, ``Gate(SSEMiddleware(ReverseProxy))``."""
+"""Where the parts meet: the proxy as an ASGI app, ``Gate(Router(SSEMiddleware(ReverseProxy)))``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
 from .proxy import ReverseProxy
+from .routing import Router
 from .settings import Settings
 from .upstream import create_transport
 
@@ -48,7 +49,7 @@ def create_app(
     proxy = ReverseProxy(settings, create_transport(settings) if transport is None else transport)
     middleware = SSEMiddleware(proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, owns_app=True)
     return Gate(
-        middleware,
+        Router(middleware, settings),
         settings,
         lifecycle=lifecycle,
         metrics=metrics,

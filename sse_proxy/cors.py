@@ -65,6 +65,10 @@ class CorsPolicy:
             kept.append((b"vary", b"Origin"))
         return kept
 
+    def lets_in(self, origin: bytes | None) -> bool:
+        """Whether a page of *origin* may call, and read the answer; without an Origin there is none to let in."""
+        return origin is not None and bool(self._allowed(origin))
+
     def _allowed(self, origin: bytes | None) -> bytes:
         """The value of Access-Control-Allow-Origin; empty: not allowed.
 

@@ -8,6 +8,7 @@ upstream ever had the request, which decides if a client may send it again.
     ├── RequestError            the caller misused us (4xx)
     │   ├── BadRequest              400
     │   ├── Unauthorized            401
+    │   ├── Forbidden               403
     │   ├── NotFound                404
     │   └── RequestTooLarge         413
     ├── Refused                 we are full or draining (503); the upstream never had the request
@@ -36,7 +37,7 @@ from .outcome import Outcome
 
 __all__ = [
     "BadRequest", "ClientDisconnected", "ClientLeft", "ClientStalled", "ConnectFailed", "ConnectTimeout", "Drained",
-    "EventTooLarge", "FirstEventTimeout", "IdleTimeout", "NotFound", "Outcome", "Refused", "RequestError",
+    "EventTooLarge", "FirstEventTimeout", "Forbidden", "IdleTimeout", "NotFound", "Outcome", "Refused", "RequestError",
     "RequestTooLarge", "SSEProxyError", "TotalTimeout", "Truncated", "Unauthorized", "UpstreamClosed",
     "UpstreamError", "UpstreamProtocolError", "UpstreamReported",
 ]  # fmt: skip
@@ -88,6 +89,14 @@ class Unauthorized(RequestError):
     status = 401
     error_type = "authentication_error"
     default_message = "missing or unknown access token"
+
+
+class Forbidden(RequestError):
+    """403: a page of another site is behind the request, and ``cors_origins`` does not let it in."""
+
+    status = 403
+    error_type = "permission_error"
+    default_message = "not allowed from another site"
 
 
 class NotFound(RequestError):

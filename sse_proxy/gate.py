@@ -175,6 +175,9 @@ class Gate:
 
     async def _pass_on(self, scope: Scope, exchange: Exchange) -> None:
         if self._cors:
+            origin = first(scope["headers"], b"origin")
+            scope["sse_proxy.origin"] = origin
+            scope["sse_proxy.welcome"] = self._cors.lets_in(origin)
             scope["headers"] = without(scope["headers"], frozenset({b"origin"}))
         scope["sse_proxy.route"] = "other"
         await self._app(scope, exchange.receive, exchange.send)

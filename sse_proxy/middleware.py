@@ -145,7 +145,9 @@ class SSEMiddleware:
         if rule is None:
             return self._policy
         if rule not in self._policies:
-            self._policies[rule] = self._policy.for_route(rule.settings, dialect=rule.dialect, output=rule.output)
+            self._policies[rule] = self._policy.for_route(
+                rule.settings, dialect=rule.dialect, output=rule.output, bridged=rule.bridge is not None
+            )
         return self._policies[rule]
 
     async def _facts(self, scope: Scope, receiver: Receiver, policy: Policy) -> RequestFacts:

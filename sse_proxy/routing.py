@@ -1,19 +1,72 @@
-"""Which route a request is on (being written by H5; this is only the shape that the middleware reads)."""
+"""Which route a request is on: the first whose path and method fit; what it says is there for everyone behind.
+
+Stateless ASGI. A route's settings are made once, and its `Rule` is put into the scope as ``sse_proxy.rule``. A request
+on a bridge is turned into the upstream's own before it goes on.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .core.shapes.base import Output
-from .settings import Settings
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Rule"]
+from .bridge import Bridge
+from .core.shapes.base import Output
+from .core.target import own_path
+from .settings import Route, Settings
+
+__all__ = ["Router", "Rule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rule:
-    """One route's settings, made once."""
+    """One route, ready to be used."""
 
+    path: str
+    #: None: any.
+    method: str | None
+    #: Those of the proxy, with the route's own over them.
     settings: Settings
-    dialect: str | None = None
-    output: Output = "native"
+    dialect: str | None
+    output: Output
+    bridge: Bridge | None
+
+    @classmethod
+    def of(cls, route: Route, settings: Settings) -> Rule:
+        """The rule of *route* in a proxy with *settings*."""
+        return cls(
+            path=route.path,
+            method=route.method,
+            settings=settings.model_copy(update=route.overrides()),
+            dialect=route.dialect,
+            output=route.effective_output,
+            bridge=Bridge(route, settings) if route.is_bridge else None,
+        )
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether a request of *method* for *path* is on this route."""
+        if self.method is not None and method != self.method:
+            return False
+        return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
+
+
+class Router:
+    """ASGI app in front of *app*; see the module header."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._rules = tuple(Rule.of(route, settings) for route in settings.effective_routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (rule := self._rule(scope)) is not None:
+            scope = {**scope, "sse_proxy.rule": rule}
+            if rule.bridge is not None:
+                await rule.bridge.serve(self._app, scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _rule(self, scope: Scope) -> Rule | None:
+        if not self._rules:
+            return None
+        _, path = own_path(scope)
+        return next((rule for rule in self._rules if rule.fits(scope["method"], path)), None)

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 
 from sse_proxy.core.dialects import DIALECTS, GENERIC, Dialect, StreamState
 from sse_proxy.core.dialects.generic import generic_with_terminal
+from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
+from sse_proxy.errors import UpstreamProtocolError
+
+from .dialect_samples import SAMPLES
 
 __all__ = [
     "ALL",
@@ -21,6 +25,7 @@ __all__ = [
     "facts",
     "pipeline",
     "streams",
+    "survived",
 ]
 
 LIMIT = 1 << 20
@@ -31,7 +36,7 @@ FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n
 DONE = b"data: [DONE]\n\n"
 
 ALL: dict[str, Dialect] = {
-    **{dialect.name: dialect for dialect in (*DIALECTS, GENERIC)},
+    **{dialect.name: dialect for dialect in (*DIALECTS, GENERIC) if dialect.framing is Framing.SSE},
     "terminal": generic_with_terminal("done"),
 }
 
@@ -86,6 +91,11 @@ _GENERIC = (
 
 #: Events of each dialect.
 SOUND: dict[str, tuple[bytes, ...]] = {
+    **{
+        name: (*SAMPLES[name].records, *(SAMPLES[name].error or ())[:1])  # type: ignore[misc]
+        for name in ALL
+        if name in SAMPLES
+    },
     "openai_chat": _CHAT,
     "openai_completions": _CHAT,
     "openai_responses": _RESPONSES,
@@ -96,11 +106,16 @@ SOUND: dict[str, tuple[bytes, ...]] = {
 
 #: A whole and canonical answer in each dialect.
 COMPLETE: dict[str, bytes] = {
+    **{name: SAMPLES[name].body.replace(b"\r", b"") for name in ALL if name in SAMPLES},
     "openai_chat": _CHAT[0] * 3 + _CHAT[2] + _CHAT[4] + _CHAT[6],
     "openai_completions": _CHAT[0] * 3 + _CHAT[2] + _CHAT[6],
     "openai_responses": b"".join(_RESPONSES[at] for at in (0, 1, 2, 2, 5)),
     "anthropic": b"".join(_ANTHROPIC[at] for at in (0, 1, 1, 3, 4)),
     "generic": _GENERIC[0] + _GENERIC[1],
+    # As we write them: the id first, and nothing without data.
+    "replicate": b"id: 1:0\nevent: output\ndata: Hello\n\nid: 2:0\nevent: done\ndata: {}\n\n",
+    "langserve": b'event: metadata\ndata: {"run_id":"r"}\n\nevent: data\ndata: "Hello"\n\n',
+    "mcp": b'id: 1\nretry: 500\ndata: \n\nevent: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n',
     "terminal": _GENERIC[0] + _GENERIC[3],
 }
 
@@ -122,6 +137,15 @@ def drained(dialect: str, *chunks: bytes, rewrite: bool = True) -> tuple[bytes, 
     of_body = pipeline(dialect, rewrite=rewrite)
     output = b"".join([*map(of_body.feed, chunks), of_body.flush()])
     return output, of_body
+
+
+def survived(dialect: str, *chunks: bytes, rewrite: bool = True) -> bool:
+    """Whether a stream of *chunks* comes to its end; False where a part of an event was lost on the way."""
+    try:
+        drained(dialect, *chunks, rewrite=rewrite)
+    except UpstreamProtocolError:
+        return False
+    return True
 
 
 def facts(of_body: Pipeline, dialect: str) -> dict[str, object]:

@@ -6,11 +6,23 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import DIALECTS, GENERIC, compact, dialect_for
+from sse_proxy.core.dialects import (
+    DIALECTS,
+    GENERIC,
+    compact,
+    dialect_by_name,
+    dialect_for,
+    dialect_of_first_event,
+    dialect_of_head,
+    may_read_body,
+)
 from sse_proxy.core.dialects.base import JSONObject, reported_error, usage_counts
 from sse_proxy.core.dialects.generic import generic_with_terminal
+from sse_proxy.core.documents import json_object
 from sse_proxy.core.heartbeat import COMMENT, COMMENT_BLOCK
+from sse_proxy.core.sse import Event
 from sse_proxy.errors import Drained, SSEProxyError, Truncated
+from sse_proxy.settings.routes import DIALECTS as ROUTE_DIALECTS
 
 from .dialect_streams import ALL, COMPLETE, drained
 from .event_streams import check_canonical
@@ -30,7 +42,26 @@ from .event_streams import check_canonical
         ("GET", "/v1/responses/resp_1", "generic"),
         ("POST", "/v1/messages/count_tokens", "generic"),
         ("POST", "/v1/responses/resp_1/cancel", "generic"),
-        ("POST", "/completion", "generic"),
+        ("POST", "/completion", "llamacpp"),
+        ("POST", "/v1beta/models/gemini-2.5-flash:streamGenerateContent", "gemini_array"),
+        ("POST", "/v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent", "gemini_array"),
+        ("POST", "/v1beta/models/g:generateContent", "generic"),
+        ("POST", "/v2/chat", "cohere"),
+        ("POST", "/model/m/converse-stream", "bedrock_converse"),
+        ("POST", "/model/m/invoke-with-response-stream", "bedrock_invoke"),
+        ("POST", "/api/chat", "ollama"),
+        ("POST", "/api/generate", "ollama"),
+        ("POST", "/generate_stream", "tgi"),
+        ("POST", "/v2/models/m/generate_stream", "triton"),
+        ("POST", "/generate", "sglang_generate"),
+        ("POST", "/worker_generate_stream", "fastchat"),
+        ("POST", "/v1/chat/interactive", "lmdeploy"),
+        ("POST", "/api/v1/chat", "lm_studio"),
+        ("POST", "/v1/chat-messages", "dify"),
+        ("POST", "/client/v4/accounts/a/ai/run/@cf/meta/llama", "cloudflare"),
+        ("GET", "/v1/streams/abc", "replicate"),
+        ("POST", "/threads/t/runs/stream", "langgraph"),
+        ("GET", "/threads/t/runs/r/stream", "langgraph"),
         ("POST", "/", "generic"),
         ("POST", "", "generic"),
     ],
@@ -43,7 +74,8 @@ def test_dialect_is_known_by_method_and_path(method: str, path: str, name: str) 
 def test_names_are_those_of_the_metrics() -> None:
     """The label values of `sse_proxy_streams_total` are closed."""
     names = [dialect.name for dialect in (*DIALECTS, GENERIC)]
-    assert names == ["openai_chat", "openai_completions", "openai_responses", "anthropic", "generic"]
+    assert sorted(names) == sorted(ROUTE_DIALECTS)
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -60,6 +92,12 @@ def test_error_body_is_one_json_document_with_message_type_and_code(name: str) -
     """Whatever the dialect's shape, the three are under ``error`` (INTERFACE "Errors to the client")."""
     error = json.loads(ALL[name].error_body(Drained()))["error"]
     assert error["message"] == "the proxy is shutting down"
+    if name == "gemini":  # its SDKs want a number
+        assert (error["code"], error["status"]) == (503, "UNAVAILABLE")
+        error["code"] = error["details"][0]["reason"]
+    elif name in {"a2a", "mcp"}:  # as JSON-RPC 2.0 § 5.1 does
+        assert error["code"] == -32000
+        error = {**error, **error["data"]}
     assert (error["type"], error["code"]) == ("overloaded_error", "drained")
 
 
@@ -148,3 +186,97 @@ def test_an_application_s_own_terminal(body: bytes, whole: bool) -> None:
     row = generic_with_terminal("done")
     assert not row.completes_at_end
     assert drained("terminal", body)[1].state.complete is whole
+
+
+def sign(document: JSONObject | None, *headers: tuple[bytes, bytes], path: str = "/x", query: bytes = b"") -> str:
+    """The dialect's name for a POST with these."""
+    return dialect_for("POST", path, query, headers, document).name
+
+
+BOTH = (b"accept", b"application/json, text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (sign(None, path="/g:streamGenerateContent", query=b"alt=sse&key=k"), "gemini"),
+        (sign(None, path="/g:streamGenerateContent", query=b"alt=json"), "gemini_array"),
+        (sign({"model": "m"}, path="/api/chat"), "ollama"),
+        (sign({"messages": []}, path="/api/chat"), "generic"),
+        (sign({"prompt": "p"}, path="/generate"), "vllm_generate"),
+        (sign({"text": "p"}, path="/generate"), "sglang_generate"),
+        (sign({"text_input": "p"}, path="/generate_stream"), "triton"),
+        (sign({"inputs": "p"}, path="/generate_stream"), "tgi"),
+        (sign({"input": "p"}, path="/chain/stream"), "langserve"),
+        (sign({"prompt": "p"}, path="/chain/stream"), "generic"),
+        (sign({"jsonrpc": "2.0", "method": "message/stream"}), "a2a"),
+        (sign({"jsonrpc": "2.0", "method": "tools/call"}, BOTH), "mcp"),
+        (sign({"jsonrpc": "2.0", "method": "tools/call"}), "generic"),
+        (sign({}, BOTH), "generic"),
+        (sign({}, (b"mcp-session-id", b"1")), "mcp"),
+        (sign({}, (b"mcp-protocol-version", b"2025-11-25")), "mcp"),
+    ],
+)
+def test_dialect_is_known_by_query_header_and_body(found: str, name: str) -> None:
+    """Where a path is not enough, or there is none."""
+    assert name == found
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ([(b"X-Vercel-AI-UI-Message-Stream", b"v1")], "ai_sdk_ui"),
+        ([(b"x-vercel-ai-data-stream", b"v1")], "ai_sdk_data"),
+        ([(b"content-type", b"text/event-stream")], None),
+    ],
+)
+def test_dialect_is_known_by_the_responses_head(headers: list[tuple[bytes, bytes]], name: str | None) -> None:
+    """Where the request says nothing."""
+    found = dialect_of_head(headers)
+    assert (found and found.name) == name
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (Event(data=b'{"object":"chat.completion.chunk"}'), "openai_chat"),
+        (Event(data=b'{"object":"text_completion"}'), "openai_completions"),
+        (Event(data=b'{"type":"response.created"}'), "openai_responses"),
+        (Event(event=b"message_start", data=b'{"type":"message_start"}'), "anthropic"),
+        (Event(data=b'{"candidates":[]}'), "gemini"),
+        (Event(event=b"message-start", data=b'{"type":"message-start"}'), "cohere"),
+        (Event(event=b"output", id=b"1", data=b"x"), "replicate"),
+        (Event(event=b"output", data=b"x"), None),
+        (Event(data=b'{"text":"a","meta_info":{}}'), "sglang_generate"),
+        (Event(event=b"chat.start", data=b"{}"), "lm_studio"),
+        (Event(data=b'{"event":"message","task_id":"t"}'), "dify"),
+        (Event(data=b'{"type":"RUN_STARTED"}'), "ag_ui"),
+        (Event(data=b'{"token":"a"}'), "tokens"),
+        (Event(event=b"message", data=b'{"token":"a","done":false}'), "tokens"),
+        (Event(event=b"other", data=b'{"token":"a"}'), None),
+        (Event(data=b'{"token":{"id":1}}'), None),
+        (Event(data=b"Hello"), None),
+        (Event(data=b"{}"), None),
+    ],
+)
+def test_dialect_is_known_by_the_first_event(event: Event, name: str | None) -> None:
+    """Where neither request nor head says anything; the test takes only what no one else would say."""
+    found = dialect_of_first_event(event, json_object(event.data) or {})
+    assert (found and found.name) == name
+
+
+def test_rows_are_found_by_name() -> None:
+    """As a route gives it."""
+    for name in ROUTE_DIALECTS:
+        assert dialect_by_name(name).name == name
+    with pytest.raises(KeyError):
+        dialect_by_name("nobody")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "reads"),
+    [("POST", "/api/chat", True), ("POST", "/api/chat/", True), ("GET", "/api/chat", False), ("POST", "/x", False)],
+)
+def test_bodies_that_have_to_be_read(method: str, path: str, reads: bool) -> None:
+    """Only where a row may be told by them alone."""
+    assert may_read_body(method, path) is reads

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..settings import Loaded, Settings, audit, mask
+from ..settings import Loaded, Route, Settings, audit, mask
 from .options import load, setting_options
 
 __all__ = ["COMMANDS"]
@@ -60,6 +60,10 @@ def _toml(name: str, value: object) -> str:
         value = int(value)
     if isinstance(value, Path):
         value = str(value)
+    if isinstance(value, tuple):
+        value = [
+            item.model_dump(mode="json", exclude_defaults=True) if isinstance(item, Route) else item for item in value
+        ]
     text = json.dumps(value, ensure_ascii=False)
     return f"{name} = {mask(text) if name in _MASKED else text}"
 

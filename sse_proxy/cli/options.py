@@ -34,6 +34,8 @@ _METAVARS = {
     "origins": "LIST",
     "proxies": "LIST",
     "headers": "LIST",
+    "bridge": "PATH=UPSTREAM_PATH",
+    "model": "MODEL",
 }
 
 

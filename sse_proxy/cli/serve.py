@@ -16,10 +16,6 @@ logger = logging.getLogger("sse_proxy")
 
 @click.command()
 @setting_options()
-@click.option(
-    "--bridge", metavar="PATH=UPSTREAM_PATH", help="An EventSource in front of a POST API. (not in this version)"
-)
-@click.option("--bridge-model", metavar="MODEL", help="The model that the bridge asks for. (not in this version)")
 def serve(config: str | None, **flags: Any) -> int:
     """Run the proxy in front of the LLM server at --upstream.
 

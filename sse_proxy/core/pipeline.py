@@ -19,6 +19,7 @@ from ..errors import EventTooLarge, SSEProxyError, Truncated, UpstreamProtocolEr
 from .dialects import Dialect, StreamState, Voice
 from .framers import Framing, framer_for
 from .framers.event_stream import Framer
+from .mending import Mender
 from .numbering import Numbering
 from .reader import Reader
 from .repair import is_plain_json
@@ -82,8 +83,8 @@ class Pipeline:
             repairs=self.repairs if rewrite else {},
         )
         is_sse = framing is Framing.SSE
-        repairs = self.repairs if rewrite else None
-        self._reader = Reader(dialect, state, repairs, recognises=recognises, only_objects=rewrite and not is_sse)
+        mender = Mender(max_event_bytes=max_event_bytes, repairs=self.repairs) if rewrite else None
+        self._reader = Reader(dialect, state, mender, recognises=recognises, only_objects=rewrite and not is_sse)
         self._teller = Teller(voice or dialect, state, shape, numbering)
         #: The first event is always looked into, and every event when several answers run side by side, when the
         #: upstream's framing is not the client's, and when all is told anew.
@@ -148,10 +149,11 @@ class Pipeline:
     def flush(self) -> bytes:
         """After the last byte: the last event if only its blank line is missing, nothing of one cut in the middle."""
         events = list(filter(self._reader.is_whole, self._framer.finish()))
-        self._cut = self._framer.cut
         if events and self._rewrite and isinstance(self._framer, Framer):
             self._count("missing_final_blank_line")
-        return self._reframe(events, b"")
+        told = self._reframe(events, b"")
+        self._cut = self._framer.cut or self._reader.holding
+        return told
 
     def conclude(self) -> bytes:
         """After `flush`, at a clean end of the body: the terminator where it is missing.
@@ -200,7 +202,7 @@ class Pipeline:
         try:
             for record in records:
                 self._read(record, told)
-        except UpstreamProtocolError:
+        except (EventTooLarge, UpstreamProtocolError):
             self._unsent = self._teller.numbered(b"".join(told))
             raise
         return self._teller.numbered(b"".join(told)) if self._rewrite else chunk
@@ -213,7 +215,8 @@ class Pipeline:
                 self._recognised(before)
             if self._rewrite:
                 told.append(teller.tell(event, payload, reader.dialect, failed=failed))
-        self._fast = self._may_be_fast and (self.state.choices == 1 or not reader.dialect.parallel)
+        one_answer = self.state.choices == 1 or not reader.dialect.parallel
+        self._fast = self._may_be_fast and one_answer and not reader.holding
 
     def _recognised(self, before: Dialect) -> None:
         """The first event has told the dialect."""

@@ -9,8 +9,9 @@ from ..errors import UpstreamProtocolError
 from .dialects import GENERIC, Dialect, StreamState, dialect_of_first_event
 from .dialects.state import JSONObject
 from .documents import json_object
+from .mending import Mender
 from .repair import repair_payload
-from .sse import Event, Repairs, is_complete_json
+from .sse import Event, is_complete_json
 
 __all__ = ["Reader"]
 
@@ -24,7 +25,7 @@ class Reader:
     Args:
         dialect: What the upstream speaks.
         state: A fresh one.
-        repairs: Where to count; None only watches: nothing is repaired.
+        mender: Repairs payloads; None only watches.
         recognises: Whether the first event of a generic stream may tell the dialect.
         only_objects: A payload that is no JSON object is an error where the dialect has only those.
 
@@ -35,14 +36,14 @@ class Reader:
     """
 
     __slots__ = (
-        "_json", "_only_objects", "_recognises", "_repairs", "_state", "began_with_error", "dialect", "events",
+        "_json", "_mender", "_only_objects", "_recognises", "_state", "began_with_error", "dialect", "events",
     )  # fmt: skip
 
     def __init__(
         self,
         dialect: Dialect,
         state: StreamState,
-        repairs: Repairs | None,
+        mender: Mender | None,
         *,
         recognises: bool,
         only_objects: bool,
@@ -51,7 +52,7 @@ class Reader:
         self.events = 0
         self.began_with_error = False
         self._state = state
-        self._repairs = repairs
+        self._mender = mender
         self._json = dialect.json
         self._recognises = recognises and dialect is GENERIC
         self._only_objects = only_objects
@@ -62,7 +63,8 @@ class Reader:
         The third value tells that the upstream had told an error before.
 
         Raises:
-            UpstreamProtocolError: the payload cannot be what the dialect says.
+            UpstreamProtocolError: the payload cannot be what the dialect says, or a part of it is lost.
+            EventTooLarge: the parts of an event are too much together.
         """
         for event in self._repaired(self._unpacked(record)):
             if self._recognises and not self._state.started:
@@ -83,9 +85,14 @@ class Reader:
         if wanted is not None and wanted.search(passed):
             self._state.last = passed
 
+    @property
+    def holding(self) -> bool:
+        """Whether a part of an event is held whose rest is still to come."""
+        return self._mender is not None and self._mender.holding
+
     def is_whole(self, event: Event) -> bool:
-        """Whether *event*, which the end of the body has closed, can be all of itself."""
-        return not self._json or all(map(is_complete_json, repair_payload(event.data, {})))
+        """Whether *event*, which the end of the body has closed, can be all of itself, or the rest of what is held."""
+        return self.holding or not self._json or all(map(is_complete_json, repair_payload(event.data, {})))
 
     def _recognise(self, first: Event) -> None:
         found = dialect_of_first_event(first, _parse(first.data))
@@ -94,29 +101,25 @@ class Reader:
             self._json = found.json
 
     def _unpacked(self, record: Event) -> Event:
-        if self._repairs is None:
-            return record
         event = self.dialect.unpack(record)
         return Event(data=event.data) if self.dialect.only_data else event
 
     def _repaired(self, event: Event) -> list[Event]:
         if not self._json:
             return [event]
-        payloads = repair_payload(event.data, {} if self._repairs is None else self._repairs)
-        if len(payloads) == 1 and payloads[0] is event.data:
-            return [event]
-        # An id says that all up to here has arrived: only the last of several may bear it.
-        before = [Event(data=payload, event=event.event) for payload in payloads[:-1]]
-        return before + [replace(event, data=payload) for payload in payloads[-1:]]
+        if self._mender is not None:
+            return self._mender.feed(event)
+        # What is only watched is understood as far as it can be, and never held.
+        return [replace(event, data=payload) for payload in repair_payload(event.data, {})]
 
     def _expanded(self, event: Event) -> list[Event]:
         """*event*, or the events of a stream where it is a whole answer in one document."""
-        if self._repairs is None or self._state.started or not self._json:
+        if self._mender is None or self._state.started or not self._json:
             return [event]
         events = self.dialect.from_document(_parse(event.data))
         if events is None:
             return [event]
-        self._repairs["single_json"] = self._repairs.get("single_json", 0) + 1
+        self._mender.count("single_json")
         return events
 
     def _fold(self, event: Event, payload: JSONObject) -> None:

@@ -11,14 +11,17 @@ import re
 
 from .sse import Repairs, is_complete_json
 
-__all__ = ["is_plain_json", "repair_payload"]
+__all__ = ["NEXT_EVENT", "is_plain_json", "repair_payload"]
 
 #: Two documents back to back. The fast path refuses these bytes as well, so both paths decide alike.
 _SEAMS = (b"}{", b"} {")
+#: Can stand in no JSON text, where the quote would be escaped: the next event begins inside of this one.
+NEXT_EVENT = b'data: {"'
 
 #: Possessive: a payload may be megabytes of ``data:``, and there is nothing to come back to.
 _PREFIXES = re.compile(rb"\s*+(?:data:\s*+)*+")
-_WHITE_SPACE = re.compile(r"[ \t]*+")
+#: What servers put between two documents: white space, or line ends and field names that they have quoted.
+_BETWEEN = re.compile(r"(?:[ \t]|\\[nr]|data:)*+")
 
 #: An error object without its envelope, which no SDK takes for an error: old vLLM's, and the flat one of Responses.
 _BARE_ERROR = re.compile(rb'\{\s*"(object|type)"\s*:\s*"error"\s*[,}]')
@@ -33,15 +36,15 @@ def is_plain_json(chunk: bytes, events: int) -> bool:
     else:
         starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
         whole = starts == events and chunk.count(b"}\n\n") == events
-    return whole and _SEAMS[0] not in chunk and _SEAMS[1] not in chunk
+    return whole and chunk.count(NEXT_EVENT) <= events and _SEAMS[0] not in chunk and _SEAMS[1] not in chunk
 
 
 def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
     """The payloads that *data* stands for: none for a wrapped comment or nothing at all, as a rule one, or several.
 
     The very same object comes back when nothing had to be done. Counts what was done in *repairs*, under
-    ``double_data``, ``comment_in_data``, ``empty_data``, ``multi_line_data``, ``concatenated_json``, ``white_space``
-    and ``bare_error``.
+    ``double_data``, ``comment_in_data``, ``empty_data``, ``multi_line_data``, ``concatenated_json``,
+    ``literal_newlines``, ``white_space`` and ``bare_error``.
     """
     payload = data.strip()
     if payload.startswith((b"data:", b":")):
@@ -84,9 +87,14 @@ def _documents(payload: bytes, repairs: Repairs) -> list[bytes]:
     """The JSON documents in *payload*, each on one line; *payload* itself when that is not what it is."""
     # Between tokens a line end is white space, within a string it cannot stand: joining loses nothing either way.
     flat = payload.replace(b"\n", b"")
-    if len(flat) == len(payload) and not (_SEAMS[0] in flat or _SEAMS[1] in flat):
+    quoted = flat.endswith((b"\\n", b"\\r"))
+    seam = _SEAMS[0] in flat or _SEAMS[1] in flat or NEXT_EVENT in flat
+    if len(flat) == len(payload) and not (seam or quoted):
         return [payload]
     documents = _split(flat.decode())
+    if quoted and documents:
+        _count(repairs, "literal_newlines")
+        return documents
     if len(documents) > 1:
         _count(repairs, "concatenated_json")
         return documents
@@ -111,7 +119,7 @@ def _split(text: str) -> list[bytes]:
                     return []
                 end = len(text)
         documents.append(text[position:end].encode())
-        space = _WHITE_SPACE.match(text, end)
+        space = _BETWEEN.match(text, end)
         position = space.end() if space else end  # the pattern also matches nothing at all
     return documents
 

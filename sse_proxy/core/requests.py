@@ -46,6 +46,8 @@ class Terms:
     dialect: str | None = None
     output: Output = "native"
     reframe: Literal["auto", "always", "never"] = "auto"
+    #: The request was made by a bridge, whose clients all want events.
+    bridged: bool = False
     #: The headers of a client may choose its `Variant`.
     client_variants: bool = True
 
@@ -108,12 +110,12 @@ def classify(
     dialect = dialect_for(method, path, query, headers, document)
     if terms.dialect is not None:
         dialect = dialect_by_name(terms.dialect)
-    asked = dialect.always_streams or (document is not None and dialect.asks(document))
+    asked = terms.bridged or dialect.always_streams or (document is not None and dialect.asks(document))
     # Nothing follows the head of an answer to HEAD, so none can be promised or counted as a stream.
     accepts_sse = method != "HEAD" and accepts(headers, b"text/event-stream")
-    wants_sse = terms.output != "native" or terms.reframe == "always" or accepts_sse
+    wants_sse = terms.bridged or terms.reframe == "always" or accepts_sse
     voice = _voice(dialect, terms.output, wants_sse=wants_sse)
-    known = dialect is not GENERIC or terms.output != "native"
+    known = dialect is not GENERIC or terms.output != "native" or terms.bridged
     if accepts_sse or (asked and known):
         wish = Wish.YES
     elif asked or (document is None and known and method == "POST"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .audit import audit
 from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
 from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from .routes import Route
 from .values import mask
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FILE_ONLY",
     "NOT_IN_THIS_VERSION",
     "Loaded",
+    "Route",
     "Settings",
     "SettingsError",
     "Source",

@@ -14,12 +14,15 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from .routes import Route
 from .values import Accepts, mask
 
 __all__ = ["ENV_PREFIX", "Loaded", "SettingsError", "Source", "load_settings"]
@@ -37,8 +40,6 @@ _SERVICE_LINK_PORT = re.compile(ENV_PREFIX + r"(\w+_)?PORT")
 _SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://")
 
 # Flags of `serve` that are no settings; a variable of that name must not pass for a typing error.
-_LATER_FLAGS = frozenset({"bridge", "bridge_model"})
-
 _MUST_HOLD_SOMETHING = frozenset({"auth_tokens_file", "admin_token_file"})
 _SHOWN_CHARACTERS = 100
 
@@ -114,7 +115,7 @@ def load_settings(
 def _environment(environ: Mapping[str, str], warnings: list[str]) -> dict[str, _Given]:
     """The settings among the variables, and ``config``; unknown ones are added to *warnings*."""
     given = {}
-    known = {*Settings.model_fields, *_LATER_FLAGS, "config"}
+    known = {*Settings.model_fields, "config"}
     for variable, value in sorted(environ.items()):
         if not variable.startswith(ENV_PREFIX) or not value.strip() or _is_service_link(variable, value):
             continue
@@ -145,8 +146,6 @@ def _file(path: Path) -> dict[str, _Given]:
 
 def _validate(given: Mapping[str, _Given]) -> Settings:
     for name, one in given.items():
-        if name in _LATER_FLAGS:
-            raise SettingsError(f"{name}: {_show(one.value)} ({one.where}) is not in this version")
         if name not in Settings.model_fields:
             raise SettingsError(f"{name}: unknown setting ({one.where}){_similar(name, Settings.model_fields)}")
     try:
@@ -157,6 +156,11 @@ def _validate(given: Mapping[str, _Given]) -> Settings:
 
 def _line(error: Mapping[str, Any], given: Mapping[str, _Given]) -> str:
     """The one line for the first *error* of pydantic's list."""
+    if error["type"] == "bridge":
+        one = given["bridge"]
+        return f"bridge: got {_show(one.value)} ({one.where}): {error['ctx']['reason']}"
+    if error["loc"] and error["loc"][0] == "routes" and len(error["loc"]) > 1:
+        return _route_line(error, given["routes"].where)
     if error["type"] == "needs_partner":
         name, partner = error["ctx"]["name"], error["ctx"]["partner"]
         return f"{name}: got {_show(given[name].value)} ({given[name].where}), expected {partner} to be set too"
@@ -164,8 +168,30 @@ def _line(error: Mapping[str, Any], given: Mapping[str, _Given]) -> str:
     one, field = given[name], Settings.model_fields[name]
     if error["type"] == "not_in_this_version" or name in NOT_IN_THIS_VERSION:
         return f"{name}: {_show(one.value)} ({one.where}) is not in this version, expected {_show(field.default)}"
-    accepts = next(item.text for item in field.metadata if isinstance(item, Accepts))
-    return f"{name}: got {_show(one.value)} ({one.where}), expected {accepts}"
+    return f"{name}: got {_show(one.value)} ({one.where}), expected {_accepted(field)}"
+
+
+def _route_line(error: Mapping[str, Any], where: str) -> str:
+    """The line for an *error* within an entry of ``routes``."""
+    entry = f"routes[{error['loc'][1]}]"
+    if error["type"] == "needs_partner":
+        return (
+            f"{entry}.{error['ctx']['name']}: set ({where}), expected {entry}.{error['ctx']['partner']} to be set too"
+        )
+    if len(error["loc"]) < 3:
+        return f"{entry}: got {_show(error['input'])} ({where}), expected a table, [[routes]]"
+    name = str(error["loc"][2])
+    if name not in Route.model_fields:
+        return f"{entry}.{name}: unknown setting ({where}){_similar(name, Route.model_fields)}"
+    given = "nothing" if error["type"] == "missing" else _show(error["input"])
+    return f"{entry}.{name}: got {given} ({where}), expected {_accepted(Route.model_fields[name])}"
+
+
+def _accepted(field: FieldInfo) -> str:
+    """The words for what *field* accepts; those of an optional one are inside its union."""
+    alternatives = (getattr(kind, "__metadata__", ()) for kind in get_args(field.annotation))
+    found = (item for item in chain(field.metadata, *alternatives) if isinstance(item, Accepts))
+    return next(item.text for item in found)
 
 
 def _check_file(name: str, value: object, given: _Given | None) -> None:

@@ -10,13 +10,15 @@ Settings of later versions exist with their defaults, so that schema and flags a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from .routes import Route, usual_bridge
 from .values import (
     Accepts,
+    Bridges,
     ByteCount,
     ByteLimit,
     Count,
@@ -186,7 +188,13 @@ class Settings(BaseModel):
     probe: Switch = Field(default=False, description="The doctor's test stream under /-/sse-proxy/.")
     log_level: LogLevel = Field("info", description="debug, info, warning, error or critical.")
     log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal, else json.")
-    routes: Annotated[tuple[dict[str, Any], ...], Accepts("no routes")] = Field(
+    bridge: Bridges = Field(
+        (), description="PATH=UPSTREAM_PATH: GET or POST with a prompt on PATH asks the upstream's POST API for tokens."
+    )
+    bridge_model: Annotated[str | None, Accepts("the name of a model")] = Field(
+        None, description="The model that bridges ask for."
+    )
+    routes: Annotated[tuple[Route, ...], Accepts("a list of tables, [[routes]]")] = Field(
         (), description="Per-path settings, first match wins; in the file only."
     )
 
@@ -196,6 +204,22 @@ class Settings(BaseModel):
         if value != cls.model_fields[str(info.field_name)].default:
             raise PydanticCustomError("not_in_this_version", "this setting is not in this version")
         return value
+
+    @property
+    def effective_routes(self) -> tuple[Route, ...]:
+        """The routes in order of lookup: those of the file, then the usual bridges."""
+        bridges = (pair.partition("=") for pair in self.bridge)
+        return (*self.routes, *(usual_bridge(path, target, self.bridge_model) for path, _, target in bridges))
+
+    @model_validator(mode="after")
+    def _have_usable_bridges(self) -> Self:
+        try:
+            _ = self.effective_routes
+        except ValidationError:
+            raise
+        except ValueError as error:
+            raise PydanticCustomError("bridge", "{reason}", {"reason": str(error)}) from error
+        return self
 
     @model_validator(mode="after")
     def _need_their_partners(self) -> Self:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 __all__ = [
     "Accepts",
+    "Bridges",
     "ByteCount",
     "ByteLimit",
     "Count",
@@ -94,6 +95,14 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError("not an origin")
     # Browsers serialise scheme and host in lower case (RFC 6454 § 6.2).
     return tuple(value.lower() for value in values)
+
+
+def _bridges(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        path, separator, target = value.partition("=")
+        if not (separator and re.fullmatch(r"/[^\s?#*]*", path) and re.fullmatch(r"/[^\s#]*", target)):
+            raise ValueError("no pair of paths")
+    return values
 
 
 def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,6 +199,12 @@ Origins = Annotated[
     BeforeValidator(_items),
     AfterValidator(_origins),
     Accepts("origins such as https://app.example.com, or *, separated by commas"),
+]
+Bridges = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_items),
+    AfterValidator(_bridges),
+    Accepts("PATH=UPSTREAM_PATH, both starting with /; several separated by commas"),
 ]
 Networks = Annotated[
     tuple[str, ...],

@@ -34,10 +34,14 @@ class Policy:
         terms = Terms(reframe=settings.reframe, client_variants=settings.client_variants)
         return cls(settings=settings, owns_app=owns_app, generic=generic, terms=terms)
 
-    def for_route(self, settings: Settings, *, dialect: str | None, output: Output) -> Policy:
-        """The policy of a route that has *settings*, and may name its upstream's *dialect* and an *output* shape."""
+    def for_route(self, settings: Settings, *, dialect: str | None, output: Output, bridged: bool) -> Policy:
+        """The policy of a route that has *settings*, may name its upstream's *dialect* and an *output* shape."""
         terms = Terms(
-            dialect=dialect, output=output, reframe=settings.reframe, client_variants=settings.client_variants
+            dialect=dialect,
+            output=output,
+            bridged=bridged,
+            reframe=settings.reframe,
+            client_variants=settings.client_variants,
         )
         return replace(self, settings=settings, terms=terms)
 

@@ -47,7 +47,7 @@ def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
 AG_UI = Dialect(
     name="ag_ui",
     speaks=lambda _event, payload: payload.get("type") == "RUN_STARTED",
-    markers=(b'"RUN_ERROR"', b'"RUN_FINISHED"'),
+    markers=(b'"RUN_ERROR"', b'"RUN_FINISHED"', b'"error"'),
     inspect=_inspect,
     deltas=_deltas,
     error_body=error_body,

@@ -53,7 +53,7 @@ DIFY = Dialect(
     speaks=lambda event, payload: not event.event and isinstance(payload.get("event"), str) and "task_id" in payload,
     markers=(
         *(b'"event":"message_end"', b'"event": "message_end"', b'"event":"workflow_finished"'),
-        *(b'"event": "workflow_finished"', b'"event":"error"', b'"event": "error"'),
+        *(b'"event": "workflow_finished"', b'"error"', b"event: ping"),
     ),
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",

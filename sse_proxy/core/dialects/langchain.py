@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from ..documents import json_object
 from ..sse import Event
 from .base import ANY_PATH, Dialect, Sign, reported_error
 from .deltas import Delta, suffix_of
@@ -17,8 +18,9 @@ from .state import JSONObject, StreamState
 __all__ = ["LANGGRAPH", "LANGSERVE"]
 
 
-def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
+def _inspect(event: Event, _payload: JSONObject, state: StreamState) -> None:
     if event.event == b"error":
+        payload = json_object(event.data) or {}
         state.error = reported_error({"error": {**payload, "code": payload.get("status_code")}}, event.data)
     elif event.event == b"end":
         state.finished = state.terminated = True

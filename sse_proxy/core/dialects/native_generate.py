@@ -46,9 +46,9 @@ def _inspect_sglang(event: Event, payload: JSONObject, state: StreamState) -> No
     if payload.get("error"):
         state.error = reported_error(payload, event.data)
     meta = payload.get("meta_info")
-    if isinstance(meta, dict):
-        state.usage = usage_counts(meta, _USAGE) or state.usage
-        state.finished = state.finished or bool(meta.get("finish_reason"))
+    if isinstance(meta, dict) and meta.get("finish_reason"):
+        state.usage = usage_counts(meta, _USAGE)
+        state.finished = True
 
 
 def _sglang_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
@@ -76,8 +76,9 @@ def _fastchat_deltas(_event: Event, payload: JSONObject, state: StreamState) -> 
 def _inspect_lmdeploy(event: Event, payload: JSONObject, state: StreamState) -> None:
     if payload.get("error"):
         state.error = reported_error(payload, event.data)
-    state.usage = usage_counts(payload, _LMDEPLOY_USAGE) or state.usage
-    state.finished = state.finished or bool(payload.get("finish_reason"))
+    if payload.get("finish_reason"):
+        state.usage = usage_counts(payload, _LMDEPLOY_USAGE)
+        state.finished = True
 
 
 def _lmdeploy_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
@@ -110,7 +111,14 @@ SGLANG_GENERATE = Dialect(
     name="sglang_generate",
     paths=("/generate",),
     speaks=lambda _event, payload: "text" in payload and "meta_info" in payload,
-    markers=(b'"meta_info"', b'"error"', b"[DONE]"),
+    markers=(
+        b'"finish_reason":{',
+        b'"finish_reason": {',
+        b'"finish_reason":"',
+        b'"finish_reason": "',
+        b'"error"',
+        b"[DONE]",
+    ),
     inspect=_inspect_sglang,
     deltas=_sglang_deltas,
     error_body=error_body,

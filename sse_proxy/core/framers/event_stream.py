@@ -16,12 +16,14 @@ With ``joins_json=True``, for dialects where every payload is one JSON document:
 - A data line that begins a document starts a new event when the one data line before it already is a whole document:
   servers that write one newline between events meant two events. Other fields between the two go to the second.
 - A line ``error: {…}`` (llama.cpp until 2025) is the error event that was meant; as a field it means nothing to anyone.
+- JSON without ``data:`` in front, on one line or many, is an event.
 """
 
 from __future__ import annotations
 
 from ...errors import EventTooLarge
 from ..sse import BOM, Event, Repairs, is_complete_json, is_utf8
+from .bare import BareJSON
 
 __all__ = ["Framer"]
 
@@ -40,12 +42,12 @@ class Framer:
     Attributes:
         repairs: What had to be repaired so far, by kind.
         completed: After `feed` has raised: the events that its chunk completed before.
-        cut: Never: the caller judges the last event by its payload.
+        cut: The body ended within JSON without ``data:``; other events the caller judges by their payload.
         joins_json: As the argument; may change once the first event has told the dialect.
     """
 
     __slots__ = (
-        "_block_bytes", "_block_open", "_data", "_discarding", "_event", "_head", "_id", "_late",
+        "_bare", "_block_bytes", "_block_open", "_data", "_discarding", "_event", "_head", "_id", "_late",
         "_max_bytes", "_partial", "_retry", "_skip_lf", "completed", "cut", "joins_json", "repairs",
     )  # fmt: skip
 
@@ -67,6 +69,8 @@ class Framer:
         self._skip_lf = False
         #: Any line since the last blank line; tells an extra blank line from the end of a block.
         self._block_open = False
+        #: JSON without ``data:`` whose end has not come yet.
+        self._bare: BareJSON | None = None
         self._data: list[bytes] = []
         #: Fields that came after data: the next data line decides whose they are (``joins_json`` only).
         self._late: list[tuple[bytes, bytes]] = []
@@ -127,6 +131,7 @@ class Framer:
             self._complete(b"", events)
         if self._data:
             self._dispatch(events)
+        self.cut = self._bare is not None
         return events
 
     def _strip_bom(self, chunk: bytes) -> bytes:
@@ -168,7 +173,8 @@ class Framer:
             self._partial.clear()
             self._field(line, events)
         elif not line:
-            self._blank(events)
+            if self._bare is None:
+                self._blank(events)
             return
         elif not line.startswith(b":"):
             self._charge(len(line))
@@ -176,6 +182,9 @@ class Framer:
         self._block_open = True
 
     def _field(self, line: bytes, events: list[Event]) -> None:
+        if self._bare is not None or (self.joins_json and not self._data and BareJSON.begins(line)):
+            self._bare_json(line, events)
+            return
         name, _, value = line.partition(b":")
         spaced = value.startswith(b" ")
         if spaced:
@@ -193,6 +202,16 @@ class Framer:
             self._late.append((name, value))
         else:
             self._set(name, value)
+
+    def _bare_json(self, line: bytes, events: list[Event]) -> None:
+        self._bare = self._bare or BareJSON()
+        document = self._bare.feed(line)
+        if document is not None:
+            self._bare = None
+            self._count("bare_json")
+            self._data.append(document)
+            self._dispatch(events)
+            self._block_bytes = 0
 
     def _append(self, value: bytes, events: list[Event]) -> None:
         if self.joins_json and value.startswith(_OPENINGS):

@@ -1,0 +1,154 @@
+"""A bridge: a GET with a query, or a small JSON POST, turned into the upstream's own POST (INTERFACE ``[[routes]]``).
+
+So a page's `EventSource`, which can only GET, has an LLM behind it without a backend of its own. What a page on another
+site can make a browser send must not start a generation: such requests are refused, unless ``cors_origins`` lets that
+site in. The events carry ids; a reconnect that bears one of them gets 204, which stops an `EventSource` for good: there
+is nothing to replay, and no browser ever starts a second generation by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .core.documents import json_object
+from .core.headers import RawHeaders, accepts, content_length, first, media_type, without
+from .core.numbering import Numbering, is_event_id
+from .core.templates import fill, placeholders
+from .errors import BadRequest, ClientDisconnected, Forbidden, RequestTooLarge
+from .errors_http import error_response, render_plain
+from .settings import Route, Settings
+
+__all__ = ["Bridge"]
+
+_METHODS = b"GET, POST"
+#: What told of the body that is replaced, and what the upstream could not make sense of.
+_DROPPED = frozenset({
+    b"content-encoding", b"content-length", b"content-type", b"expect", b"last-event-id", b"transfer-encoding",
+})  # fmt: skip
+#: Where reconnecting clients that cannot set headers put the last event ID.
+_LAST_EVENT_ID_KEYS = ("last_event_id", "lastEventId")
+_WELCOME_SITES = frozenset({b"same-origin", b"none"})
+
+
+class Bridge:
+    """Serves the requests of one bridge *route*."""
+
+    def __init__(self, route: Route, settings: Settings) -> None:
+        path, _, query = (route.upstream_path or "").partition("?")
+        self._path = path
+        self._query = query.encode()
+        self._method = route.upstream_method
+        self._template = route.body
+        self._names = placeholders(route.body)
+        self._max_bytes = settings.max_request_bytes or settings.inspect_request_bytes
+
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or run *app* with the upstream's request in place of this one.
+
+        Raises:
+            BadRequest: a value that the body needs is missing, or the request is none of JSON.
+            Forbidden: a page of another site is behind it.
+            RequestTooLarge: more than ``max_request_bytes``, or else ``inspect_request_bytes``.
+            ClientDisconnected: the client left before its request was complete.
+        """
+        if scope["method"] not in {"GET", "POST"}:
+            await _refuse_method(send)
+            return
+        if _is_foreign(scope):
+            raise Forbidden
+        query = dict(
+            reversed(parse_qsl(scope.get("query_string", b"").decode(errors="replace"), keep_blank_values=True))
+        )
+        if _was_here(scope["headers"], query):
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"cache-control", b"no-store")]})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        values = query if scope["method"] == "GET" else await self._posted(scope["headers"], receive)
+        known = {name: value for name, value in values.items() if name in self._names}
+        body = json.dumps(fill(self._template, known), ensure_ascii=False, separators=(",", ":")).encode()
+        await app(self._asking(scope, body), _Body(body, receive), send)
+
+    async def _posted(self, headers: RawHeaders, receive: Receive) -> Mapping[str, object]:
+        kind = media_type(first(headers, b"content-type"))
+        if kind != "application/json":
+            raise BadRequest("expected a JSON body, with Content-Type: application/json")
+        if (content_length(headers) or 0) > self._max_bytes:
+            raise RequestTooLarge
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._max_bytes:
+                raise RequestTooLarge
+        document = json_object(bytes(body))
+        if document is None:
+            raise BadRequest("expected a JSON object")
+        return document
+
+    def _asking(self, scope: Scope, body: bytes) -> Scope:
+        """The scope of the upstream's request."""
+        apart = not accepts(scope["headers"], b"text/event-stream")
+        headers = [
+            *without(scope["headers"], _DROPPED),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        return {
+            **scope,
+            "method": self._method,
+            "path": scope.get("root_path", "") + self._path,
+            "raw_path": (scope.get("root_path", "") + self._path).encode(),
+            "query_string": self._query,
+            "headers": headers,
+            "sse_proxy.numbering": Numbering(secrets.token_hex(16), apart=apart),
+        }
+
+
+class _Body:
+    """An ASGI ``receive`` that gives *body*, and then what the server has to say: that the client is gone."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        while True:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                return message
+
+
+async def _refuse_method(send: Send) -> None:
+    error = BadRequest("a bridge takes GET and POST")
+    start, body = error_response(error, body=render_plain(error), headers=[(b"allow", _METHODS)])
+    await send({**start, "status": 405})
+    await send(body)
+
+
+def _is_foreign(scope: Scope) -> bool:
+    """Whether a page of another site, which nobody has let in, is behind a request (Fetch Metadata, Origin)."""
+    if scope.get("sse_proxy.welcome"):
+        return False
+    headers = scope["headers"]
+    site = first(headers, b"sec-fetch-site")
+    if site is not None:
+        return site.lower() not in _WELCOME_SITES
+    origin = scope.get("sse_proxy.origin") or first(headers, b"origin")
+    return origin is not None and origin.lower().partition(b"://")[2] != (first(headers, b"host") or b"").lower()
+
+
+def _was_here(headers: RawHeaders, query: Mapping[str, str]) -> bool:
+    """Whether the client has events of ours already."""
+    told = [first(headers, b"last-event-id") or b"", *(query.get(key, "").encode() for key in _LAST_EVENT_ID_KEYS)]
+    return any(map(is_event_id, told))
