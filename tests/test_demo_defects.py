@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sse_proxy.demo import answer, expected_text
-from sse_proxy.demo.apis import APIS, Ask
+from sse_proxy.demo.apis import Ask, api_for
 from sse_proxy.demo.blocks import Block, to_bytes
 from sse_proxy.demo.defects import DEFECTS, check_defects, parse_defects
 from sse_proxy.demo.knobs import Knobs
@@ -15,7 +15,7 @@ from sse_proxy.demo.steps import Write
 from sse_proxy.demo.stream_body import StreamBody
 from sse_proxy.demo.text import spoken
 
-CHAT = APIS["/v1/chat/completions"]
+CHAT = api_for("/v1/chat/completions")
 _HEAD = '{"id":"chatcmpl-t","object":"chat.completion.chunk","created":0,"model":"mock","system_fingerprint":"fp_mock",'
 
 
@@ -36,12 +36,22 @@ def writes(defect: str, path: str = CHAT.path, tokens: int = 2) -> list[bytes]:
     defects = parse_defects(defect)
     ask = Ask(id="t", created=0, tokens=spoken(tokens, bad_byte="invalid_utf8" in defects))
     knobs = Knobs(tokens=tokens, rate=0, defect=defects)
-    return [step.data for step in StreamBody(APIS[path], ask, knobs).steps() if isinstance(step, Write)]
+    return [step.data for step in StreamBody(api_for(path), ask, knobs).steps() if isinstance(step, Write)]
 
 
 def blocks(form: str = "data: {}\n\n") -> list[bytes]:
     """One write a payload, each in *form*."""
     return [form.replace("{}", payload).encode() for payload in PAYLOADS]
+
+
+def halves(payload: str) -> tuple[str, str]:
+    """*payload* cut in the middle."""
+    return payload[: len(payload) // 2], payload[len(payload) // 2 :]
+
+
+def form(data: str) -> bytes:
+    """One event."""
+    return f"data: {data}\n\n".encode()
 
 
 PRETTY_ONE = b"""\
@@ -80,6 +90,14 @@ WIRE: list[tuple[str, list[bytes]]] = [
     ("retry_field", [b"retry: 3000\n\n", *blocks()]),
     ("comment_in_data", [part for block in blocks() for part in (b"data: : keepalive\n\n", block)]),
     ("empty_data", [part for block in blocks() for part in (b"data: \n\n", block)]),
+    ("literal_newlines", [*blocks("data: {}\\n\\n\n\n")[:-1], blocks()[-1]]),
+    (
+        "split_json",
+        [*(form(part) for payload in PAYLOADS[:-1] for part in halves(payload)), blocks()[-1]],
+    ),
+    ("bare_json", [payload.encode() for payload in PAYLOADS]),
+    ("bare_lines", [f"{payload}\n".encode() for payload in PAYLOADS]),
+    ("nul_delimited", [f"{payload}\0".encode() for payload in PAYLOADS]),
     ("id_lines", [b"id: %d\n" % number + block for number, block in enumerate(blocks(), 1)]),
     ("concatenated_json", [blocks()[0], f"data: {ONE}{TWO}\n\n".encode(), *blocks()[3:]]),
     ("coalesced", [b"".join(blocks()[:3]), b"".join(blocks()[3:])]),
@@ -160,5 +178,5 @@ def test_generic_payloads_cannot_be_restored_from_what_needs_json(defect: str) -
 
 def test_unknown_defect_is_named() -> None:
     """A misspelt defect must not pass for a clean stream."""
-    with pytest.raises(ValueError, match="no such defect: clrf; known: bom"):
+    with pytest.raises(ValueError, match="no such defect: clrf; known: bare_json"):
         parse_defects("crlf, clrf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message
 
 from sse_proxy.demo import answer, create_mock
-from sse_proxy.demo.apis import APIS
+from sse_proxy.demo.apis import PATHS, api_for
 
 from .conftest import LIMIT_SECONDS
 
@@ -136,12 +137,42 @@ async def test_refusals_say_why(
     assert message in response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", [path for path in APIS if path != "/events"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"])
 async def test_refusal_has_the_shape_of_its_api(client: httpx.AsyncClient, path: str) -> None:
     """Anthropic's errors carry a type at the top, OpenAI's do not."""
     document = (await client.post(path, params={"status": 429}, json={})).json()
     assert document["error"]["type"] == "rate_limit_error"
     assert ("error" if path == "/v1/messages" else None) == document.get("type")
+
+
+@pytest.mark.parametrize("path", sorted(PATHS - {"/events", "/v1/streams/mock"}))
+async def test_every_api_answers_in_json_and_as_a_stream(client: httpx.AsyncClient, path: str) -> None:
+    """A status that is asked for comes as JSON; a body that asks for a stream gets one under its Content-Type."""
+    refusal = await client.post(path, params={"status": 429}, json={})
+    assert (refusal.status_code, refusal.headers["content-type"]) == (429, "application/json")
+    assert "told this status" in refusal.text
+    api = api_for(path, b"", {"prompt": "Hi"})
+    stream = await client.post(path, params={"tokens": 1, "rate": 0}, json=api.example or {"stream": True})
+    assert api.media_type == stream.headers.get("content-type", "")
+    assert "content-length" not in stream.headers
+
+
+async def test_gemini_answers_as_its_query_asks(client: httpx.AsyncClient) -> None:
+    """An event stream with ``alt=sse``, an array without; whatever the model is called."""
+    path = "/v1beta/models/gemini-9-pro:streamGenerateContent"
+    array = await client.post(path, params={"rate": 0, "tokens": 2}, json={})
+    events = await client.post(path, params={"rate": 0, "tokens": 2, "alt": "sse"}, json={})
+    assert len(array.json()) == 3
+    assert events.text.count("data: ") == 3
+    assert events.text.endswith("\r\n\r\n")
+
+
+async def test_ollama_streams_unless_told_not_to(client: httpx.AsyncClient) -> None:
+    """As the real one."""
+    stream = await client.post("/api/chat", params={"rate": 0, "tokens": 2}, json={"model": "m"})
+    whole = await client.post("/api/chat", params={"rate": 0, "tokens": 2}, json={"model": "m", "stream": False})
+    assert [line["done"] for line in map(json.loads, stream.text.splitlines())] == [False, False, True]
+    assert whole.json()["message"]["content"] == "".join(answer(2))
 
 
 async def test_each_event_is_a_chunk_of_its_own(client: httpx.AsyncClient) -> None:

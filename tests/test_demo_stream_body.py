@@ -8,7 +8,7 @@ import math
 import pytest
 
 from sse_proxy.demo import answer
-from sse_proxy.demo.apis import APIS, Ask
+from sse_proxy.demo.apis import Ask, api_for
 from sse_proxy.demo.knobs import Knobs, read_knobs
 from sse_proxy.demo.script import stream_steps
 from sse_proxy.demo.steps import Abort, Start, Step, Wait, Write
@@ -31,7 +31,7 @@ def play(query: str, path: str = CHAT, *, include_usage: bool = False) -> list[S
         ids=knobs.ids,
         include_usage=include_usage,
     )
-    return [step for step in stream_steps(APIS[path], ask, knobs) if step != Wait(0)]
+    return [step for step in stream_steps(api_for(path), ask, knobs) if step != Wait(0)]
 
 
 def body(steps: list[Step]) -> bytes:
@@ -103,6 +103,38 @@ def test_dying_within_an_event_tears_it_in_the_middle() -> None:
     third = WHOLE[3]
     assert isinstance(third, Write)
     assert [*WHOLE[:3], Write(third.data[: len(third.data) // 2]), Abort()] == play("die_mid_event=2")
+
+
+def test_a_torn_event_goes_on_as_the_next_one() -> None:
+    """Half of the third event, the fourth inside of it, and the rest of the stream."""
+    third, fourth = (body([step]).removeprefix(b"data: ").strip().decode() for step in WHOLE[3:5])
+    expected = f"data: {third[: len(third) // 2]}data: {fourth}\n\n".encode()
+    assert body(WHOLE[:3]) + expected + body(WHOLE[5:]) == body(play("tear_after=2"))
+
+
+def test_an_error_can_come_in_a_field_of_its_own() -> None:
+    """``error:`` instead of ``data:``, the terminator as ever."""
+    assert body(play("error_first=1&error_form=field")).startswith(b'error: {"error":{"message"')
+    assert body(play("error_first=1&error_form=field")).endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    "path,keep_alive",
+    [
+        ("/api/chat", b"\n"),
+        ("/json-array", b" "),
+        ("/worker_generate_stream", b" "),
+        ("/text", b""),
+        ("/ndjson", b"\n"),
+    ],
+)
+@pytest.mark.parametrize("ping", ["comment", "event", "data"])
+def test_other_framings_have_white_space_for_a_keep_alive(path: str, keep_alive: bytes, ping: str) -> None:
+    """Or nothing, where there is nothing that does not count as content."""
+    quiet, noisy = play("", path), play(f"ping={ping}&comment_every=2", path)
+    at = body(play("truncate_after=2", path))
+    assert at + keep_alive + body(quiet).removeprefix(at) == body(noisy)
+    assert events(quiet) == events(noisy)
 
 
 def test_the_final_blank_line_is_kept_where_the_stream_does_not_end() -> None:
@@ -211,13 +243,13 @@ def test_silence_is_broken_by_keep_alives_where_asked() -> None:
     ping = Write(b": ping\n\n")
     assert [Wait(1), ping, Wait(1), ping, Wait(0.5)] == steps[1:]
     knobs = read_knobs(b"rate=0&ping=comment&ping_seconds=3&stall_after=0", [])
-    endless = stream_steps(APIS[CHAT], Ask(id="t", created=0, tokens=[]), knobs)
+    endless = stream_steps(api_for(CHAT), Ask(id="t", created=0, tokens=[]), knobs)
     assert [Wait(3), ping, Wait(3)] == [step for step in (next(endless) for _ in range(6)) if step != Wait(0)][1:]
 
 
 def test_huge_makes_one_token_that_long() -> None:
     """Only the second token is huge; the rest of the answer stays."""
-    steps = stream_steps(APIS["/events"], Ask(id="t", created=0, tokens=spoken(3, huge=5000)), Knobs(rate=0))
+    steps = stream_steps(api_for("/events"), Ask(id="t", created=0, tokens=spoken(3, huge=5000)), Knobs(rate=0))
     sizes = [len(step.data) for step in steps if isinstance(step, Write)]
     assert [len(f"data: {token}\n\n".encode()) for token in ("stream0 ", "x" * 5000, "日本語2 ")] == sizes
 

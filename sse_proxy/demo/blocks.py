@@ -24,6 +24,8 @@ class Block:
     retry: int | None = None
     #: One ``data`` line for each line of it.
     data: str | None = None
+    #: The name of the field that the data is in; wrong where it is another one.
+    field: str = "data"
     #: Tokens it carries: what ``rate`` paces.
     tokens: int = 0
     #: Events it carries: what ``…_after`` counts.
@@ -47,5 +49,5 @@ def to_bytes(block: Block) -> bytes:
     if block.retry is not None:
         lines.append(f"retry: {block.retry}")
     if block.data is not None:
-        lines.extend(f"data: {line}" for line in block.data.split("\n"))
+        lines.extend(f"{block.field}: {line}" for line in block.data.split("\n"))
     return "".join(f"{line}\n" for line in (*lines, "")).encode()

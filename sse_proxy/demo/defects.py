@@ -1,10 +1,11 @@
 """The malformed framings (reference: formats.md § A4), each a pure function at one of three stages.
 
-    blocks ──block stage──▶ blocks ──to_bytes──▶ bytes ──byte stage──▶ bytes ──write stage──▶ writes
+    blocks ──block stage──▶ blocks ──framing──▶ bytes ──byte stage──▶ bytes ──write stage──▶ writes
 
-A block-stage defect rewrites the sequence of blocks; a byte-stage one the bytes of one block, told whether it is the
-first or the last of the stream; a write-stage one says where the bytes of one write are cut in pieces. Several may be
-combined; they are applied in the order of the tables below.
+A block-stage defect rewrites the sequence of blocks; a framing one makes the body something else than an event stream,
+under the Content-Type of one; a byte-stage one changes the bytes of one block, told whether it is the first or the last
+of the stream; a write-stage one says where the bytes of one write are cut in pieces. Several may be combined; they are
+applied in the order of the tables below.
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ from dataclasses import replace
 from itertools import count
 
 from .blocks import Block
+from .framings import is_sse
 from .text import BAD_BYTE_MARK, spoken
 
-__all__ = ["BYTE_STAGE", "DEFECTS", "WRITE_STAGE", "blocks_with", "check_defects", "expected_text", "parse_defects"]
+__all__ = [
+    "BYTE_STAGE",
+    "DEFECTS",
+    "WRITE_STAGE",
+    "blocks_with",
+    "check_defects",
+    "expected_text",
+    "framing_with",
+    "parse_defects",
+]
 
 Blocks = Iterable[Block]
 
@@ -57,6 +68,23 @@ def _concatenated_json(blocks: Blocks) -> Iterator[Block]:
         yield held
 
 
+def _split_json(blocks: Blocks) -> Iterator[Block]:
+    """Each document in two events, cut in the middle."""
+    for block in blocks:
+        if block.data is None or not block.data.startswith("{"):
+            yield block
+            continue
+        middle = len(block.data) // 2
+        yield replace(block, data=block.data[:middle], events=0)
+        yield replace(block, data=block.data[middle:], tokens=0, id=None)
+
+
+def _literal_newlines(blocks: Blocks) -> Iterator[Block]:
+    r"""A backslash and an ``n``, twice, where a server has quoted the line ends."""
+    for block in blocks:
+        yield replace(block, data=f"{block.data}\\n\\n") if block.data and block.data.startswith("{") else block
+
+
 def _between(intruder: Block) -> Callable[[Blocks], Iterator[Block]]:
     """Put *intruder* in front of every block."""
 
@@ -85,12 +113,18 @@ _BLOCK_STAGE: dict[str, Callable[[Blocks], Iterator[Block]]] = {
     "multi_line_data": _multi_line_data,
     "concatenated_json": _concatenated_json,
     "double_data": _double_data,
+    "split_json": _split_json,
+    "literal_newlines": _literal_newlines,
     "id_lines": _id_lines,
     "comment_in_data": _between(Block(data=": keepalive", events=0)),
     "empty_data": _between(Block(data="", events=0)),
     "retry_field": _retry_field,
 }
 
+#: Name → the framing; ``bare_json`` has nothing at all between the documents.
+_FRAMING_STAGE = {"bare_json": "json", "bare_lines": "ndjson", "nul_delimited": "nul"}
+
+_CR_LF = re.compile(rb"\r?\n").sub
 _SPACE_AFTER_NAME = re.compile(rb"(?m)^(\w*): ")
 
 #: ``(bytes of a block, whether it is the first, whether it is the last) → bytes``.
@@ -100,9 +134,9 @@ BYTE_STAGE: dict[str, Callable[[bytes, bool, bool], bytes]] = {
     "single_newline": lambda data, _first, _last: data.removesuffix(b"\n"),
     "extra_blank_lines": lambda data, _first, _last: b"\n" + data + b"\n\n",
     "no_final_blank_line": lambda data, _first, last: data.rstrip(b"\n") if last else data,
-    "cr": lambda data, _first, _last: data.replace(b"\n", b"\r"),
-    "crlf": lambda data, _first, _last: data.replace(b"\n", b"\r\n"),
-    "crlf_split": lambda data, _first, _last: data.replace(b"\n", b"\r\n"),
+    "cr": lambda data, _first, _last: data.replace(b"\r", b"").replace(b"\n", b"\r"),
+    "crlf": lambda data, _first, _last: _CR_LF(b"\r\n", data),
+    "crlf_split": lambda data, _first, _last: _CR_LF(b"\r\n", data),
     "bom": lambda data, first, _last: b"\xef\xbb\xbf" + data if first else data,
 }
 
@@ -113,10 +147,30 @@ WRITE_STAGE: dict[str, Callable[[bytes], list[bytes]]] = {
     "split_bytes": lambda data: [data[at : at + 1] for at in range(len(data))],
 }
 
-DEFECTS = frozenset({*_BLOCK_STAGE, *BYTE_STAGE, *WRITE_STAGE, "coalesced"})
+DEFECTS = frozenset({*_BLOCK_STAGE, *_FRAMING_STAGE, *BYTE_STAGE, *WRITE_STAGE, "coalesced"})
 
 #: These can be undone only where every payload is one JSON document.
-_JSON_ONLY = frozenset({"concatenated_json", "multi_line_data", "double_data", "comment_in_data", "single_newline"})
+_JSON_ONLY = frozenset({
+    *("concatenated_json", "multi_line_data", "double_data", "comment_in_data", "single_newline", "split_json"),
+    *("literal_newlines", *_FRAMING_STAGE),
+})  # fmt: skip
+#: The dialects whose payloads may be anything.
+_OF_ANYTHING = frozenset({"generic", "langgraph", "langserve", "mcp", "replicate"})
+#: The dialects that only their first event tells, and what cannot be undone where that is spoiled.
+_TOLD_LATE = frozenset({"ag_ui", "tokens"})
+_SPOILS_THE_FIRST = frozenset({"comment_in_data", "single_newline", "split_json"})
+#: Those that have a meaning in framings without fields and blank lines.
+_ANY_BYTES = frozenset({"coalesced", "split_bytes"})
+_ANY_TEXT = _ANY_BYTES | {"split_utf8", "invalid_utf8", "bom"}
+_OF_FRAMING = {
+    "aws": _ANY_BYTES,
+    "text": _ANY_TEXT,
+    "array": _ANY_TEXT | {"extra_blank_lines", "crlf", "crlf_split", "no_final_blank_line"},
+    "json": _ANY_TEXT | {"extra_blank_lines"},
+    "nul": _ANY_TEXT,
+    "ndjson": _ANY_TEXT | {"extra_blank_lines", "crlf", "crlf_split", "no_final_blank_line"},
+    "lines": _ANY_TEXT | {"extra_blank_lines", "crlf", "crlf_split", "no_final_blank_line"},
+}
 
 
 def parse_defects(names: str) -> frozenset[str]:
@@ -131,10 +185,21 @@ def parse_defects(names: str) -> frozenset[str]:
     return defects
 
 
-def check_defects(dialect: str, defects: frozenset[str]) -> None:
+def framing_with(defects: frozenset[str], usual: str) -> str:
+    """The framing of a stream whose server uses the *usual* one, but for its *defects*."""
+    return next((framing for name, framing in _FRAMING_STAGE.items() if name in defects), usual)
+
+
+def check_defects(dialect: str, defects: frozenset[str], *, framing: str = "sse") -> None:
     """Raise ValueError when a stream of *dialect* with *defects* has no meaning that a reader could restore."""
-    if dialect == "generic" and (hopeless := defects & _JSON_ONLY):
+    if dialect in _OF_ANYTHING and (hopeless := defects & _JSON_ONLY):
         raise ValueError(f"only JSON payloads can be restored from: {', '.join(sorted(hopeless))}")
+    if dialect in _TOLD_LATE and (hopeless := defects & _SPOILS_THE_FIRST):
+        raise ValueError(f"the dialect cannot be told with: {', '.join(sorted(hopeless))}")
+    own = framing_with(defects, framing)
+    known = DEFECTS if is_sse(own) else _OF_FRAMING[own]
+    if odd := defects - (known | _FRAMING_STAGE.keys() if is_sse(framing) else known):
+        raise ValueError(f"without meaning in this framing: {', '.join(sorted(odd))}")
 
 
 def blocks_with(defects: frozenset[str], blocks: Blocks) -> Iterator[Block]:

@@ -16,7 +16,7 @@ _PREFIX = "x-mock-"
 #: Headers of the same prefix that are no knobs.
 _NOT_KNOBS = frozenset({"id"})
 
-Cut = Literal["stall", "die", "die_mid_event", "truncate", "error"]
+Cut = Literal["stall", "die", "die_mid_event", "tear", "truncate", "error"]
 _Count = NonNegativeInt | None
 
 
@@ -41,11 +41,12 @@ class Knobs(BaseModel):
     stall_after: _Count = None
     die_after: _Count = None
     die_mid_event: _Count = None
+    tear_after: _Count = None
     truncate_after: _Count = None
     error_first: bool = False
     error_after: _Count = None
     error_status: Annotated[int, Field(ge=400, le=599)] | None = None
-    error_form: Literal["nested", "flat"] = "nested"
+    error_form: Literal["nested", "flat", "field"] = "nested"
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     body: Literal["stream", "html", "json", "empty"] = "stream"
     huge: Annotated[int, Field(ge=0, le=1 << 28)] = 0
@@ -69,6 +70,7 @@ class Knobs(BaseModel):
             (self.stall_after, "stall"),
             (self.die_after, "die"),
             (self.die_mid_event, "die_mid_event"),
+            (self.tear_after, "tear"),
             (self.truncate_after, "truncate"),
         )
         return min(((count, cut) for count, cut in plans if count is not None), default=None)

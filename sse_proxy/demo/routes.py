@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .apis import APIS, EVENTS, Api, Ask
+from .apis import APIS, EVENTS, PATHS, Api, Ask, api_for, api_path
 from .blocks import JSONObject
 from .defects import check_defects
 from .knobs import Knobs
@@ -58,17 +58,18 @@ def route_of(path: str) -> str:
     """The route that serves *path*, a closed set; ``other`` is served with 404."""
     if path.startswith("/echo/"):
         return "/echo"
-    return path if path in _ROUTES else "other"
+    known = api_path(path)
+    return known if known in _ROUTES else "other"
 
 
 def keeps_body(route: str) -> bool:
     """Whether the handler of *route* wants the body itself, rather than its length and digest."""
-    return route in APIS
+    return route in PATHS
 
 
 def respond(request: Request) -> Iterator[Step]:
     """The steps of the response to *request*."""
-    api = APIS.get(request.route, EVENTS)
+    api = api_for(request.route) if request.route in PATHS else EVENTS
     knobs = request.knobs
     route = _ROUTES.get(request.route)
     if route is None:
@@ -85,15 +86,15 @@ def respond(request: Request) -> Iterator[Step]:
 
 
 def _generate(request: Request) -> Iterator[Step]:
-    api = APIS[request.route]
     try:
-        body = json.loads(request.body)
+        body = json.loads(request.body) if request.method == "POST" else {}
     except (ValueError, RecursionError) as error:
         raise _Unacceptable(f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):
         raise _Unacceptable("the body is no JSON object")
+    api = api_for(request.route, request.query, body)
     ask = _ask(request, body)
-    if body.get("stream") is True:
+    if request.method == "GET" or api.streams(body):
         return _stream(api, ask, request.knobs)
     return document_steps(request.knobs, 200, api.document(ask))
 
@@ -108,7 +109,7 @@ def _events(request: Request) -> Iterator[Step]:
 
 def _stream(api: Api, ask: Ask, knobs: Knobs) -> Iterator[Step]:
     try:
-        check_defects(api.name, knobs.defect)
+        check_defects(api.name, knobs.defect, framing=api.framing)
     except ValueError as error:
         raise _Unacceptable(str(error)) from error
     return stream_steps(api, ask, knobs)
@@ -164,7 +165,9 @@ _POST = frozenset({"POST"})
 
 #: ``path → (methods, none for any; handler)``.
 _ROUTES: dict[str, tuple[frozenset[str], Callable[[Request], Iterator[Step]]]] = {
-    **{path: (_POST, _generate) for path, api in APIS.items() if api is not EVENTS},
+    **{api.path: (api.methods, _generate) for api in APIS if api is not EVENTS},
+    "/api/tags": (_GET, _constant({"models": [{"name": "mock", "model": "mock"}]})),
+    "/api/version": (_GET, _constant({"version": "0.0.0"})),
     EVENTS.path: (_GET, _events),
     "/v1/models": (_GET, _constant(_MODELS)),
     "/health": (_GET, _constant({"status": "ok"})),

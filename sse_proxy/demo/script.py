@@ -27,7 +27,8 @@ def stream_steps(api: Api, ask: Ask, knobs: Knobs) -> Iterator[Step]:
     """The steps of an event stream."""
     if knobs.body != "stream":
         return _instead_of_stream(api, ask, knobs)
-    headers = [*_content_type(knobs, "text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+    own = [(name.encode(), value.encode()) for name, value in api.headers]
+    headers = [*_content_type(knobs, api.media_type or "none"), (b"cache-control", b"no-cache"), *own]
     return _coded(knobs, chain(_opening(knobs, 200, headers), StreamBody(api, ask, knobs).steps()))
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 
 from .apis import Api, Ask
-from .blocks import Block, to_bytes
-from .defects import BYTE_STAGE, COALESCED_EVENTS, WRITE_STAGE, blocks_with
+from .blocks import Block
+from .defects import BYTE_STAGE, COALESCED_EVENTS, WRITE_STAGE, blocks_with, framing_with
+from .framings import encoded, is_sse
 from .knobs import Knobs
 from .steps import Abort, Step, Wait, Write
 
 __all__ = ["StreamBody"]
+
+_COMMENT = Block(comment="ping", events=0)
 
 
 class StreamBody:
@@ -25,11 +29,12 @@ class StreamBody:
         self._api = api
         self._ask = ask
         self._knobs = knobs
+        self._framing = framing_with(knobs.defect, api.framing)
         self._coalesced = COALESCED_EVENTS if "coalesced" in knobs.defect else 1
         #: Events written so far: Responses' keep-alive repeats the last number.
         self._events = 0
-        #: Nothing was written yet; a byte order mark goes first.
-        self._first = True
+        #: Blocks written so far, keep-alives of other framings than SSE left out: the first opens an array.
+        self._blocks = 0
 
     def steps(self) -> Iterator[Step]:
         """All that follows the headers."""
@@ -60,10 +65,17 @@ class StreamBody:
         number, cut = self._knobs.cut
         head: Iterable[Block] = islice(whole, number)
         if cut == "error":
-            head = chain(head, self._api.error(self._ask, number))
+            head = chain(head, self._error(number))
+        elif cut == "tear":
+            head = chain(head, _torn(whole))
         ending = {"stall": "stall", "die": "die", "die_mid_event": "die"}.get(cut, "end")
         torn = whole if cut == "die_mid_event" else iter(())
         return blocks_with(defects, self._with_pings(head)), ending, torn
+
+    def _error(self, events: int) -> Iterator[Block]:
+        field = "error" if self._knobs.error_form == "field" else "data"
+        for block in self._api.error(self._ask, events):
+            yield replace(block, field=field) if block.data != "[DONE]" else block
 
     def _with_pings(self, blocks: Iterable[Block]) -> Iterator[Block]:
         every = self._knobs.comment_every if self._knobs.ping != "none" else 0
@@ -76,13 +88,11 @@ class StreamBody:
                 yield self._ping(events)
 
     def _ping(self, events: int) -> Block:
-        match self._knobs.ping:
-            case "event":
-                return self._api.named_ping(events)
-            case "data":
-                return self._api.noop(self._ask, events)
-            case _:
-                return Block(comment="ping", events=0)
+        if self._knobs.ping == "event" and is_sse(self._framing):
+            return self._api.named_ping(events)
+        if self._knobs.ping == "data" and is_sse(self._framing):
+            return self._api.noop(self._ask, events)
+        return _COMMENT
 
     def _silence(self, seconds: float) -> Iterator[Step]:
         """*seconds* without an event, keep-alives in between where the knobs ask for them."""
@@ -107,17 +117,27 @@ class StreamBody:
         yield Write(pieces[-1], events)
 
     def _encoded(self, block: Block, *, last: bool) -> bytes:
-        data = to_bytes(block)
+        data = encoded(self._framing, block, self._blocks)
         for name, change in BYTE_STAGE.items():
             if name in self._knobs.defect:
-                data = change(data, self._first, last)
-        self._first = False
+                data = change(data, self._blocks == 0, last)
+        if block.data is not None or is_sse(self._framing):
+            self._blocks += 1
         return data
 
 
 def _batched(blocks: Iterator[Block], size: int) -> Iterator[tuple[Block, ...]]:
     while batch := tuple(islice(blocks, size)):
         yield batch
+
+
+def _torn(blocks: Iterator[Block]) -> Iterator[Block]:
+    """*blocks*, the second of which begins inside of the first, whose rest is lost."""
+    for first in islice(blocks, 1):
+        half = (first.data or "")[: len(first.data or "") // 2]
+        for second in islice(blocks, 1):
+            yield replace(second, data=f"{half}data: {second.data}")
+    yield from blocks
 
 
 def _marked(batches: Iterator[tuple[Block, ...]]) -> Iterator[tuple[tuple[Block, ...], bool]]:

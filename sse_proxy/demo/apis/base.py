@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..blocks import Block, JSONObject
 
-__all__ = ["ERROR_MESSAGE", "INPUT_TOKENS", "Api", "Ask"]
+__all__ = ["ERROR_MESSAGE", "INPUT_TOKENS", "Api", "Ask", "error_document", "plain_ping"]
 
 #: Every prompt counts as this many tokens.
 INPUT_TOKENS = 7
@@ -65,3 +65,24 @@ class Api:
     named_ping: Callable[[int], Block]
     #: The event that changes nothing, after so many events.
     noop: Callable[[Ask, int], Block]
+    #: A key of `framings.WRITERS`.
+    framing: str = "sse"
+    #: Content-Type of a stream; empty sends none.
+    media_type: str = "text/event-stream; charset=utf-8"
+    methods: frozenset[str] = frozenset({"POST"})
+    #: More headers of a stream.
+    headers: tuple[tuple[str, str], ...] = ()
+    #: Whether a request's JSON object asks for a stream.
+    streams: Callable[[JSONObject], bool] = lambda body: body.get("stream") is True
+    #: A body that asks for a stream.
+    example: JSONObject = field(default_factory=dict)
+
+
+def error_document(status: int, message: str) -> JSONObject:
+    """The JSON error of an API that has no other."""
+    return {"error": {"message": message, "code": status}}
+
+
+def plain_ping(_events: int) -> Block:
+    """A named keep-alive of nobody's."""
+    return Block(event="ping", data="{}", events=0)
