@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sse_proxy.core.dialects import GENERIC, StreamState
+from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.errors import EventTooLarge, IdleTimeout, Truncated
 
-from .dialect_streams import ALL, COMPLETE, DONE, FINISH, TOKEN, drained, pipeline
+from .dialect_streams import ALL, COMPLETE, DONE, FINISH, LIMIT, TOKEN, drained, pipeline
 from .event_streams import splits
 
 DIALECTS = pytest.mark.parametrize("dialect", ALL)
@@ -164,6 +166,22 @@ def test_pings_of_the_upstream_are_swallowed(dialect: str) -> None:
     output, of_body = drained(dialect, ping, first + b"\n\n", ping, rest, ping)
     assert output == COMPLETE[dialect]
     assert of_body.events == drained(dialect, COMPLETE[dialect])[1].events
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic"])
+def test_the_first_event_after_a_ping_is_looked_into(dialect: str) -> None:
+    """A ping is no event of the answer, so the fast path waits for the one behind it."""
+    of_body = pipeline(dialect)
+    of_body.feed(b'event: ping\ndata: {"type":"ping"}\n\n')
+    of_body.feed(TOKEN)
+    assert of_body.state.started
+
+
+def test_what_the_first_event_tells_of_the_dialect_holds_for_the_fast_path() -> None:
+    """A stream that turns out to be Gemini's has nothing but data from then on."""
+    first, named = b'data: {"candidates":[]}\n\n', b'event: e\ndata: {"candidates":[]}\n\n'
+    of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, recognises=True)
+    assert [of_body.feed(chunk) for chunk in (first, named)] == [first, first]
 
 
 def test_events_before_one_that_is_too_large_are_not_lost() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ __all__ = ["Reader"]
 
 #: JSON of this size is rarely worth parsing on the event loop; terminal events of Responses are still below it.
 _MAX_PARSED_BYTES = 8_388_608
+#: What can be the type of an event of an API that names its events.
+_NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 
 
 class Reader:
@@ -36,7 +39,7 @@ class Reader:
     """
 
     __slots__ = (
-        "_json", "_mender", "_only_objects", "_recognises", "_state", "began_with_error", "dialect", "events",
+        "_json", "_mender", "_names", "_only_objects", "_recognises", "_state", "began_with_error", "dialect", "events",
     )  # fmt: skip
 
     def __init__(
@@ -54,7 +57,10 @@ class Reader:
         self._state = state
         self._mender = mender
         self._json = dialect.json
+        #: No payload has come yet by which the dialect could be told.
         self._recognises = recognises and dialect is GENERIC
+        #: The types of the upstream's events are missing, and told from its payloads.
+        self._names = False
         self._only_objects = only_objects
 
     def read(self, record: Event) -> Iterator[tuple[Event, JSONObject, bool]]:
@@ -66,24 +72,31 @@ class Reader:
             UpstreamProtocolError: the payload cannot be what the dialect says, or a part of it is lost.
             EventTooLarge: the parts of an event are too much together.
         """
+        if self._recognises:
+            self._recognise(record)
         for event in self._repaired(self._unpacked(record)):
-            if self._recognises and not self._state.started:
-                self._recognise(event)
             if self.dialect.is_ping(event):
                 continue
             for whole in self._expanded(event):
                 failed = self._state.error is not None
                 payload = _parse(whole.data) if self._json else {}
-                if self._only_objects and self._json and not payload:
+                if self._only_objects and self._json and not payload and whole.data != b"[DONE]":
                     raise UpstreamProtocolError("the upstream answered with something else than the API's events")
                 self._fold(whole, payload)
-                yield whole, payload, failed
+                yield self._named(whole, payload), payload, failed
 
-    def keep(self, passed: bytes) -> None:
-        """Remember *passed*, events that nobody has looked into, where the dialect needs something of them."""
-        wanted = self.dialect.keeps
-        if wanted is not None and wanted.search(passed):
-            self._state.last = passed
+    def passed(self, chunk: bytes, events: int) -> None:
+        """Count the *events* of *chunk*, which nobody has looked into."""
+        self.events += events
+        if self.dialect.keeps is not None:
+            self._keep(chunk)
+
+    @property
+    def may_look_away(self) -> bool:
+        """Whether whole events without a marker may pass unseen; the first one never, nor those of several answers."""
+        state, dialect = self._state, self.dialect
+        one_answer = state.choices == 1 or not dialect.parallel
+        return state.started and one_answer and not (dialect.only_data or self._names or self.holding)
 
     @property
     def holding(self) -> bool:
@@ -94,8 +107,13 @@ class Reader:
         """Whether *event*, which the end of the body has closed, can be all of itself, or the rest of what is held."""
         return self.holding or not self._json or all(map(is_complete_json, repair_payload(event.data, {})))
 
-    def _recognise(self, first: Event) -> None:
-        found = dialect_of_first_event(first, _parse(first.data))
+    def _recognise(self, record: Event) -> None:
+        """Tell the dialect by the first payload, which may be as malformed as any."""
+        payload = next(iter(repair_payload(record.data, {})), None)
+        if payload is None:
+            return
+        self._recognises = False
+        found = dialect_of_first_event(replace(record, data=payload), _parse(payload))
         if found is not None:
             self.dialect = found
             self._json = found.json
@@ -122,16 +140,32 @@ class Reader:
         self._mender.count("single_json")
         return events
 
+    def _named(self, event: Event, payload: JSONObject) -> Event:
+        """*event* with its type, where the API's clients go by that and the server has left it to the payload."""
+        kind = payload.get("type")
+        if self._mender is None or event.event or not (self.dialect.names_events and isinstance(kind, str)):
+            return event
+        if not _NAME.fullmatch(kind):
+            return event
+        self._names = True
+        self._mender.count("missing_event_type")
+        return replace(event, event=kind.encode())
+
     def _fold(self, event: Event, payload: JSONObject) -> None:
         self.events += 1
         state = self._state
         if event.id is not None:
             state.has_ids = True
-        self.keep(event.data)
+        self._keep(event.data)
         self.dialect.inspect(event, payload, state)
         if not state.started:
             state.started = True
             self.began_with_error = state.error is not None
+
+    def _keep(self, passed: bytes) -> None:
+        wanted = self.dialect.keeps
+        if wanted is not None and wanted.search(passed):
+            self._state.last = passed
 
 
 def _parse(data: bytes) -> JSONObject:

@@ -36,7 +36,7 @@ def is_plain_json(chunk: bytes, events: int) -> bool:
     else:
         starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
         whole = starts == events and chunk.count(b"}\n\n") == events
-    return whole and chunk.count(NEXT_EVENT) <= events and _SEAMS[0] not in chunk and _SEAMS[1] not in chunk
+    return whole and chunk.count(b"data: {") == events and chunk.find(_SEAMS[0]) < 0 and chunk.find(_SEAMS[1]) < 0
 
 
 def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
@@ -60,6 +60,8 @@ def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
     if documents == [data]:
         return [data]
     if documents == [payload]:
+        if not is_complete_json(payload):
+            return [data.lstrip()]  # a part of a document, whose last white space may be within a string
         _count(repairs, "white_space")
     return documents
 

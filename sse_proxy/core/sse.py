@@ -65,7 +65,7 @@ def canonical_events(chunk: bytes) -> int:
     The traffic this serves: one ``data: …\n\n`` or ``event: …\ndata: …\n\n`` a chunk, or a few of them (DESIGN "Fast
     path"). Blocks with ``id`` or ``retry``, or with several data lines, go the correct way round.
     """
-    if not chunk.endswith(b"\n\n") or b"\r" in chunk:
+    if not chunk.endswith(b"\n\n") or chunk.find(b"\r") >= 0:
         return 0
     match chunk.count(b"\n"):
         case 2:
