@@ -78,7 +78,6 @@ def test_start_without_usage() -> None:
     [
         event("error", error={"type": "overloaded_error", "message": "no"}),
         b'event: error\ndata: {"message":"no"}\n\n',
-        b'data: {"type":"error","error":{"message":"no"}}\n\n',
         b"event: error\ndata: no\n\n",
     ],
 )
@@ -89,6 +88,20 @@ def test_error_of_the_upstream(error: bytes) -> None:
     assert of_body.conclude() == b""
     assert of_body.over
     assert not of_body.state.complete
+
+
+def test_the_type_of_an_event_is_told_from_its_payload() -> None:
+    """Clients go by the ``event`` field alone: what servers have left out of it is put there, errors' types too."""
+    named = START + DELTA + FINISH + event("error", error={"type": "overloaded_error", "message": "no"})
+    unnamed = b"".join(line + b"\n" for line in named.split(b"\n") if not line.startswith(b"event: "))[:-1]
+    output, of_body = drained("anthropic", unnamed)
+    assert named == output
+    assert of_body.repairs == {"missing_event_type": 4}
+    assert of_body.state.error is not None
+    output, of_body = drained("anthropic", unnamed, rewrite=False)
+    assert (unnamed, {}) == (output, of_body.repairs)
+    odd = b'data: {"type":"a\\nb"}\n\ndata: {"type":7}\n\n'
+    assert odd == drained("anthropic", odd)[0]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from .work import calls_made, cpu_seconds
         pytest.param(b'{"a":\n1', [b'{"a":\n1'], {}, id="several lines that are no document"),
         pytest.param(b"\n{}", [b"{}"], {"white_space": 1}, id="an empty line first"),
         pytest.param(b" {} ", [b"{}"], {"white_space": 1}, id="white space around"),
+        pytest.param(b' {"a":"b ', [b'{"a":"b '], {}, id="a part that ends within a string"),
         pytest.param(b" [DONE]", [b"[DONE]"], {"white_space": 1}, id="white space before the terminator"),
         pytest.param(b'{"a":1}{"b":2}', [b'{"a":1}', b'{"b":2}'], {"concatenated_json": 1}, id="two documents"),
         pytest.param(b"{} {}[DONE]", [b"{}", b"{}", b"[DONE]"], {"concatenated_json": 1}, id="and the terminator"),

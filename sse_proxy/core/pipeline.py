@@ -68,6 +68,7 @@ class Pipeline:
         recognises: bool = False,
     ) -> None:
         self.state = state
+        state.retold = shape is not None
         self.repairs: Repairs = {}
         self._rewrite = rewrite
         self._max_event_bytes = max_event_bytes

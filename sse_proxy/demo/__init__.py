@@ -6,8 +6,9 @@ upstream. It answers
 - ``POST /v1/chat/completions``, ``/v1/completions``, ``/v1/responses``, ``/v1/messages``: as a stream where the body
   holds ``"stream": true``. ``max_tokens`` is ignored: what a test must get is `expected_text`;
 - every other API of `apis.APIS`, at its own path and in its own framing: Gemini, Cohere, Bedrock, Cloudflare,
-  Replicate, Ollama, TGI, vLLM, SGLang, FastChat, llama.cpp, Triton, LMDeploy, LM Studio, LangServe, LangGraph, Dify, the AI SDK,
-  MCP, A2A, AG-UI, ``/chat/stream`` with ``{"token"}`` events, and ``/ndjson``, ``/json-array``, ``/text`` of nobody's;
+  Replicate, Ollama, TGI, vLLM, SGLang, FastChat, llama.cpp, Triton, LMDeploy, LM Studio, LangServe, LangGraph, Dify,
+  the AI SDK, MCP, A2A, AG-UI, ``/chat/stream`` with ``{"token"}`` events, and ``/ndjson``, ``/json-array``, ``/text``
+  of nobody's;
 - ``GET /events``: generic events for an EventSource; with ``ids`` a ``Last-Event-ID`` is honoured, and 204 means that
   nothing is left;
 - ``GET /v1/models``, ``/health``, ``/json``, ``/download?bytes=N``; ``/upload``, a sink; any method on ``/echo`` and

@@ -65,6 +65,7 @@ ANTHROPIC = Dialect(
         b"event: ping",
         b'"ping"',
     ),
+    names_events=True,
     inspect=_inspect,
     is_ping=_is_ping,
     deltas=anthropic_deltas,

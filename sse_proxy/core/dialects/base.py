@@ -88,6 +88,8 @@ class Dialect(Voice):
     #: The stream's events for an answer that came as one JSON document although a stream was asked for; None: the
     #: document is itself an event.
     from_document: Callable[[JSONObject], list[Event] | None] = lambda _document: None
+    #: Its events have the type that their payload's ``type`` says, and clients go by that.
+    names_events: bool = False
     #: Its clients raise on everything but ``data``: ids, types and reconnection times of events are dropped.
     only_data: bool = False
     #: Makes the payload of a record that is packed in another one its data.

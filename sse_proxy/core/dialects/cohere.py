@@ -101,6 +101,7 @@ COHERE = Dialect(
     paths=("/v2/chat",),
     speaks=lambda event, payload: payload.get("type", event.event.decode()) == "message-start",
     markers=(b"message-start", b"message-end", b'"error"', b"event: error", b"event: ping"),
+    names_events=True,
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..documents import json_object
 from ..sse import Event
-from .base import Dialect
+from .base import Dialect, reported_error
 from .deltas import Delta
 from .native import BLOCK, error_body, named_error
 from .state import JSONObject, StreamState
@@ -18,8 +18,13 @@ from .state import JSONObject, StreamState
 __all__ = ["GENERIC", "generic_with_terminal"]
 
 
-def _inspect(_event: Event, _payload: JSONObject, _state: StreamState) -> None:
-    """A generic event has no meaning here."""
+def _inspect(event: Event, _payload: JSONObject, state: StreamState) -> None:
+    """A generic event has no meaning, but where the answer is told in other words: there an error must be one too."""
+    if not state.retold:
+        return
+    document = json_object(event.data) or {}
+    if event.event == b"error" or (next(iter(document), "") == "error" and document["error"]):
+        state.error = reported_error(document, event.data)
 
 
 #: Events that say something of the stream and nothing of the answer.

@@ -97,6 +97,7 @@ RESPONSES = Dialect(
         b"keepalive",
         b"event: ping",
     ),
+    names_events=True,
     inspect=_inspect,
     is_ping=_is_ping,
     deltas=responses_deltas,

@@ -30,6 +30,8 @@ def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Del
 
 
 def _speaks(event: Event, payload: JSONObject) -> bool:
+    if event.event == b"error":  # a stream that begins with its error has no more to tell
+        return "error" in payload
     return event.event in {b"", b"message"} and next(iter(payload), "") == "token" and isinstance(payload["token"], str)
 
 
