@@ -43,12 +43,12 @@ def flags(command: click.Command) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command, missing, besides",
-    [(SERVE["serve"], set(), {"bridge", "bridge_model"}), (DEMO["demo"], {"upstream"}, set())],
+    "command, missing",
+    [(SERVE["serve"], set()), (DEMO["demo"], {"upstream"})],
 )
-def test_every_setting_has_a_flag(command: click.Command, missing: set[str], besides: set[str]) -> None:
+def test_every_setting_has_a_flag(command: click.Command, missing: set[str]) -> None:
     """None can be forgotten; ``demo`` has an upstream of its own."""
-    assert flags(command) == set(Settings.model_fields) - FILE_ONLY - missing | {"config"} | besides
+    assert flags(command) == set(Settings.model_fields) - FILE_ONLY - missing | {"config"}
 
 
 def test_every_flag_is_kebab_case_and_explained() -> None:
@@ -114,7 +114,7 @@ def test_the_version_is_shown() -> None:
         ),
         (
             ["serve", "--bridge", "/a=/b", "--upstream", "http://a"],
-            'bridge: "/a=/b" (flag --bridge) is not in this version',
+            'bridge: got "/a=/b" (flag --bridge): /b is no known API, expected a [[routes]] entry',
         ),
         (
             ["serve", "--config", "/none"],
@@ -161,6 +161,26 @@ def test_config_shows_every_setting_and_its_source(tmp_path: Path) -> None:
     document = tomllib.loads(result.stdout)
     assert document["heartbeat_seconds"] == 7.5
     assert Settings.model_validate(document).cors_origins == ("https://a.example",)
+
+
+def test_config_shows_routes_that_can_be_the_next_ones(tmp_path: Path) -> None:
+    """Bodies included, as inline tables."""
+    path = tmp_path / "a.toml"
+    path.write_text(
+        '[[routes]]\npath = "/chat"\nupstream_path = "/v1/chat/completions"\n[routes.body]\n'
+        'model = "m"\n"top p" = 0.5\nmessages = [{ role = "user", content = "{prompt}\\n" }]\n'
+        '[[routes]]\npath = "/v1/*"\nheartbeat_seconds = 20'
+    )
+    shown = run("config", "--config", str(path)).stdout
+    assert tomllib.loads(shown)["routes"] == tomllib.loads(path.read_text())["routes"]
+
+
+def test_a_list_may_be_given_in_several_flags() -> None:
+    """Each of them may hold several items."""
+    flags = ("--bridge", "/a=/api/chat", "--bridge", "/b=/completion,/c=/generate_stream", "--bridge-model", "m")
+    document = tomllib.loads(run("config", *flags).stdout)
+    assert document["bridge"] == ["/a=/api/chat", "/b=/completion", "/c=/generate_stream"]
+    assert document["cors_origins"] == []
 
 
 def test_config_tells_warnings_and_masks_passwords() -> None:

@@ -155,10 +155,15 @@ def test_the_upstream_is_required_unless_told_otherwise() -> None:
     assert load_settings(environ={}, require_upstream=False).settings.upstream is None
 
 
-def test_a_low_heartbeat_is_a_warning() -> None:
-    """Some SDKs count comment lines."""
+def test_a_low_heartbeat_is_a_warning(tmp_path: Path) -> None:
+    """Some SDKs count comment lines; of a route too."""
     assert loaded({"SSE_PROXY_HEARTBEAT_SECONDS": "4.5"}).warnings == (
         "heartbeat_seconds: 4.5 is low, some SDKs give up after 300 heartbeats",
+    )
+    path = tmp_path / "a.toml"
+    path.write_text('routes = [{ path = "/a", heartbeat_seconds = 5 }, { path = "/b", heartbeat_seconds = 1 }]')
+    assert loaded({"SSE_PROXY_CONFIG": str(path)}).warnings == (
+        "routes[1].heartbeat_seconds: 1 is low, some SDKs give up after 300 heartbeats",
     )
 
 
@@ -167,22 +172,13 @@ def test_a_low_heartbeat_is_a_warning() -> None:
     [
         ({"resume": "memory"}, 'resume: "memory" (flag --resume) is not in this version, expected "off"'),
         ({"detach_seconds": "x"}, 'detach_seconds: "x" (flag --detach-seconds) is not in this version, expected 60.0'),
-        ({"reframe": "always"}, 'reframe: "always" (flag --reframe) is not in this version, expected "auto"'),
         ({"probe": True}, "probe: true (flag --probe) is not in this version, expected false"),
-        ({"bridge": "/a=/b"}, 'bridge: "/a=/b" (flag --bridge) is not in this version'),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_what_comes_later_is_refused_by_name(flags: dict[str, object], line: str) -> None:
     """Rather than ignored."""
     assert refused(flags) == line
-
-
-def test_routes_are_refused_wherever_they_are() -> None:
-    """They are for the file, and for a later version."""
-    assert refused(environ=UPSTREAM | {"SSE_PROXY_ROUTES": "x"}).startswith(
-        'routes: "x" (environment SSE_PROXY_ROUTES)'
-    )
 
 
 def test_half_a_pair_names_the_other_half(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ __all__ = ["COMMANDS"]
 
 # A store URL may hold a password; the other URLs may not.
 _MASKED = frozenset({"resume"})
+# Where a setting is longer (routes mostly), only its own source stands farther to the right.
+_WIDEST = 100
 
 
 @click.command()
@@ -49,23 +51,28 @@ def _audit(settings: Settings) -> int:
 
 def _lines(loaded: Loaded) -> list[str]:
     given = {name: _toml(name, getattr(loaded.settings, name)) for name in Settings.model_fields}
-    width = max(len(text) for text in given.values())
+    width = max(len(text) for text in given.values() if len(text) <= _WIDEST)
     return [f"{text:{width}}  # {loaded.sources[name]}" for name, text in given.items()]
 
 
 def _toml(name: str, value: object) -> str:
     if value is None:
         return f"# {name} is not set"
+    text = _value(value)
+    return f"{name} = {mask(text) if name in _MASKED else text}"
+
+
+def _value(value: object) -> str:
+    """*value* in TOML, on one line."""
+    if isinstance(value, Route):
+        value = value.model_dump(exclude_unset=True)
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {_value(item)}' for key, item in value.items())} }}"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, tuple):
-        value = [
-            item.model_dump(mode="json", exclude_defaults=True) if isinstance(item, Route) else item for item in value
-        ]
-    text = json.dumps(value, ensure_ascii=False)
-    return f"{name} = {mask(text) if name in _MASKED else text}"
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
 
 
 COMMANDS = {"config": config}

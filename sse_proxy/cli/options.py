@@ -65,7 +65,13 @@ def load(config: str | None, flags: dict[str, Any], *, require_upstream: bool) -
     Raises:
         SettingsError: as `load_settings`.
     """
-    return load_settings(flags, config=Path(config) if config else None, require_upstream=require_upstream)
+    given = {name: _one(value) for name, value in flags.items()}
+    return load_settings(given, config=Path(config) if config else None, require_upstream=require_upstream)
+
+
+def _one(value: object) -> object:
+    """A flag's value as the environment would have it: that of a list may be given in several flags, or in none."""
+    return (",".join(value) if value else None) if isinstance(value, tuple) else value
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[_Callback], _Callback]:
@@ -75,7 +81,11 @@ def _option(name: str, field: FieldInfo) -> Callable[[_Callback], _Callback]:
         text += " (not in this version)"
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-    return click.option(flag, name, metavar=_metavar(name, field), help=text)
+    return click.option(flag, name, metavar=_metavar(name, field), multiple=_is_list(field), help=text)
+
+
+def _is_list(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
 
 
 def _metavar(name: str, field: FieldInfo) -> str:

@@ -102,14 +102,23 @@ def load_settings(
         raise SettingsError(
             "upstream: not set, expected the LLM server's base URL: --upstream http://HOST:PORT or SSE_PROXY_UPSTREAM"
         )
-    if 0 < settings.heartbeat_seconds < 5:
-        warnings.append(
-            f"heartbeat_seconds: {settings.heartbeat_seconds:g} is low, some SDKs give up after 300 heartbeats"
-        )
+    warnings += _low_heartbeats(settings)
     sources: dict[str, Source] = {
         name: given[name].source if name in given else "default" for name in Settings.model_fields
     }
     return Loaded(settings=settings, sources=sources, warnings=tuple(warnings))
+
+
+def _low_heartbeats(settings: Settings) -> list[str]:
+    found = [("heartbeat_seconds", settings.heartbeat_seconds)]
+    found += [
+        (f"routes[{n}].heartbeat_seconds", route.heartbeat_seconds or 0) for n, route in enumerate(settings.routes)
+    ]
+    return [
+        f"{name}: {seconds:g} is low, some SDKs give up after 300 heartbeats"
+        for name, seconds in found
+        if 0 < seconds < 5
+    ]
 
 
 def _environment(environ: Mapping[str, str], warnings: list[str]) -> dict[str, _Given]:

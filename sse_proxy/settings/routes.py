@@ -6,10 +6,11 @@ again, since settings know nothing of the core; a test compares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .values import (
@@ -36,14 +37,28 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def _json(value: dict[str, Any]) -> dict[str, Any]:
+    # TOML has dates, and numbers that are none.
+    try:
+        json.dumps(value, allow_nan=False)
+    except TypeError as error:
+        raise ValueError("no JSON") from error
+    return value
+
+
 _Path = Annotated[
     str, Field(pattern=r"^/[^\s?#*]*\*?$"), Accepts("a path that starts with /, or a prefix that ends in *")
 ]
-_Target = Annotated[str, Field(pattern=r"^/[^\s#]*$"), Accepts("a path of the upstream that starts with /")]
+# Of visible ASCII, since it goes into the request line as it is (RFC 9112 § 3.2).
+_Target = Annotated[str, Field(pattern=r"^/[!-\"$-~]*$"), Accepts("a path of the upstream that starts with /")]
 _Method = Annotated[str, Field(pattern=r"^[A-Z]+$"), BeforeValidator(_upper), Accepts("a method such as GET or POST")]
 _Dialect = Annotated[DialectName, Accepts(f"one of {', '.join(DIALECTS)}")]
 _Output = Annotated[Literal["native", "openai", "tokens"], Accepts("one of native, openai, tokens")]
-_Body = Annotated[dict[str, Any], Accepts("a table, the JSON body for the upstream")]
+_Body = Annotated[
+    dict[str, Any],
+    AfterValidator(_json),
+    Accepts("a table, the JSON body for the upstream without dates"),
+]
 
 
 class Route(BaseModel):
@@ -99,22 +114,23 @@ class Route(BaseModel):
 
 _PROMPT = "{prompt}"
 _MESSAGES = {"messages": [{"role": "user", "content": _PROMPT}], "stream": True}
-#: Path ending → the body of a request with one prompt, the model left out.
-_BODIES: dict[str, dict[str, Any]] = {
-    "/chat/completions": _MESSAGES,
-    "/completions": {"prompt": _PROMPT, "stream": True},
-    "/responses": {"input": _PROMPT, "stream": True},
-    "/v1/messages": {**_MESSAGES, "max_tokens": 4096},
-    "/v2/chat": _MESSAGES,
-    "/api/chat": _MESSAGES,
-    "/api/generate": {"prompt": _PROMPT, "stream": True},
-}
-#: The model is in the path, or there is but one.
-_BODIES_WITHOUT_MODEL: dict[str, dict[str, Any]] = {
-    ":streamGenerateContent": {"contents": [{"role": "user", "parts": [{"text": _PROMPT}]}]},
-    "/generate_stream": {"inputs": _PROMPT},
-    "/completion": {"prompt": _PROMPT, "stream": True},
-}
+#: Ending of a path → the body of a request with one prompt, the model left out.
+_BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    (r"/chat/completions", _MESSAGES),
+    (r"/completions", {"prompt": _PROMPT, "stream": True}),
+    (r"/responses", {"input": _PROMPT, "stream": True}),
+    (r"/v1/messages", {**_MESSAGES, "max_tokens": 4096}),
+    (r"/v2/chat", _MESSAGES),
+    (r"/api/chat", _MESSAGES),
+    (r"/api/generate", {"prompt": _PROMPT, "stream": True}),
+)
+#: Where the model is in the path, or there is but one.
+_BODIES_WITHOUT_MODEL: tuple[tuple[str, dict[str, Any]], ...] = (
+    (r":streamGenerateContent", {"contents": [{"role": "user", "parts": [{"text": _PROMPT}]}]}),
+    (r"/models/.+/generate_stream", {"text_input": _PROMPT, "parameters": {"stream": True}}),
+    (r"/generate_stream", {"inputs": _PROMPT}),
+    (r"/completion", {"prompt": _PROMPT, "stream": True}),
+)
 
 
 def usual_bridge(path: str, target: str, model: str | None) -> Route:
@@ -124,14 +140,14 @@ def usual_bridge(path: str, target: str, model: str | None) -> Route:
         ValueError: nobody knows what *target* takes, or it takes a *model* and there is none; with the reason.
     """
     bare = target.partition("?")[0].rstrip("/")
-    if (body := _ending(_BODIES_WITHOUT_MODEL, bare)) is not None:
+    if (body := _matching(_BODIES_WITHOUT_MODEL, bare)) is not None:
         return Route(path=path, upstream_path=target, body=body)
-    if (body := _ending(_BODIES, bare)) is None:
+    if (body := _matching(_BODIES, bare)) is None:
         raise ValueError(f"{target} is no known API, expected a [[routes]] entry with a body of its own")
     if not model:
         raise ValueError(f"{target} needs a model, expected bridge_model to be set too")
     return Route(path=path, upstream_path=target, body={"model": model, **body})
 
 
-def _ending(bodies: Mapping[str, dict[str, Any]], path: str) -> dict[str, Any] | None:
-    return next((body for ending, body in bodies.items() if path.endswith(ending)), None)
+def _matching(bodies: tuple[tuple[str, dict[str, Any]], ...], path: str) -> dict[str, Any] | None:
+    return next((body for ending, body in bodies if re.search(ending + r"\Z", path)), None)

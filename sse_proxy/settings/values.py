@@ -100,7 +100,7 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 def _bridges(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         path, separator, target = value.partition("=")
-        if not (separator and re.fullmatch(r"/[^\s?#*]*", path) and re.fullmatch(r"/[^\s#]*", target)):
+        if not (separator and re.fullmatch(r"/[^\s?#*]*", path) and re.fullmatch(r"/[!-\"$-~]*", target)):
             raise ValueError("no pair of paths")
     return values
 
