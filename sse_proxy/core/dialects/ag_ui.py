@@ -46,7 +46,7 @@ def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
 
 AG_UI = Dialect(
     name="ag_ui",
-    speaks=lambda _event, payload: payload.get("type") in {"RUN_STARTED", "RUN_ERROR"},
+    speaks=lambda _event, payload: str(payload.get("type")) in {"RUN_STARTED", "RUN_ERROR"},
     markers=(b'"RUN_ERROR"', b'"RUN_FINISHED"', b'"error"'),
     inspect=_inspect,
     deltas=_deltas,

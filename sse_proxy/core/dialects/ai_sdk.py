@@ -25,7 +25,7 @@ _FINISH = {"length": "length", "tool-calls": "tool_calls", "content-filter": "co
 
 
 def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
-    kind = payload.get("type")
+    kind = str(payload.get("type"))
     if event.data == b"[DONE]":
         state.terminated = True
     elif kind == "error":

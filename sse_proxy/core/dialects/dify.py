@@ -17,7 +17,7 @@ _TEXTS = frozenset({"message", "agent_message"})
 
 
 def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
-    kind = payload.get("event")
+    kind = str(payload.get("event"))
     if kind == "error":
         state.error = reported_error({"error": payload}, event.data)
     elif kind in _ENDS:
@@ -30,7 +30,7 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
 
 
 def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
-    kind, answer = payload.get("event"), payload.get("answer")
+    kind, answer = str(payload.get("event")), payload.get("answer")
     if kind in _TEXTS and isinstance(answer, str):
         return [Delta(text=answer)]
     if kind == "text_chunk":  # of workflows

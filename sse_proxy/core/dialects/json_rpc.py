@@ -77,7 +77,7 @@ def _is_mcp(sign: Sign) -> bool:
 
 
 def _is_a2a(sign: Sign) -> bool:
-    return sign.document is not None and sign.document.get("method") in _A2A_METHODS
+    return sign.document is not None and str(sign.document.get("method")) in _A2A_METHODS
 
 
 A2A = Dialect(

@@ -34,7 +34,7 @@ def _finish(choice: JSONObject) -> str | None:
         return None
     if reason == "function_call":
         return "tool_calls"
-    return str(reason) if reason in _FINISH else "stop"
+    return reason if isinstance(reason, str) and reason in _FINISH else "stop"
 
 
 def chat_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:

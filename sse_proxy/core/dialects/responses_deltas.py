@@ -66,7 +66,7 @@ def _told(document: JSONObject) -> Iterator[tuple[str, JSONObject]]:
     yield "response.in_progress", {"response": begun}
     for index, item in enumerate(objects(document.get("output"))):
         yield from _item(index, item)
-    status = document.get("status")
+    status = str(document.get("status"))
     end = status if status in {"incomplete", "failed"} else "completed"
     yield f"response.{end}", {"response": document}
 

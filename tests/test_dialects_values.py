@@ -1,0 +1,101 @@
+"""Rows of the table on values of any type: whatever an upstream writes where a text or an object was meant."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sse_proxy.core.dialects import StreamState, dialect_by_name, dialect_for
+from sse_proxy.core.pipeline import Pipeline
+from sse_proxy.core.shapes import Output, shape_for
+from sse_proxy.errors import Truncated
+
+from .dialect_samples import SAMPLES, aws
+from .event_streams import check_canonical
+
+VALUES: tuple[object, ...] = (None, True, 10**30, 1.5, "", "x", "\ud800", "\u2028", [], [[]], [None], {}, {"a": {}})
+
+
+#: Of a message of AWS, what it is and its type.
+AWS_TYPE = re.compile(rb":(event|exception)-type\x07..([A-Za-z]+)", re.DOTALL)
+
+
+def places(document: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each value in *document*."""
+    if path:
+        yield path
+    if isinstance(document, dict | list):
+        for key in document if isinstance(document, dict) else range(len(document)):
+            yield from places(document[key], (*path, key))
+
+
+def changed(document: object) -> Iterator[object]:
+    """*document* with each of its values replaced by each of `VALUES`."""
+    for path in places(document):
+        for value in VALUES:
+            whole: Any = copy.deepcopy(document)
+            inner = whole
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = value
+            yield whole
+
+
+def strange(record: bytes) -> Iterator[bytes]:
+    """*record* with each value of its JSON object replaced by each of `VALUES`; none where it has no object."""
+    start, end = record.find(b"{"), record.rfind(b"}") + 1
+    try:
+        document = json.loads(record[start:end])
+    except ValueError:
+        return
+    message = AWS_TYPE.search(record)
+    if message is None:
+        yield from (record[:start] + json.dumps(found).encode() + record[end:] for found in changed(document))
+        return
+    family, kind = message[1].decode(), message[2].decode()
+    for found in changed(json.loads(base64.b64decode(document.get("bytes", "e30=")))):
+        yield aws(kind, {"bytes": base64.b64encode(json.dumps(found).encode()).decode()}, family)
+    for found in changed(document):
+        if "\\ud800" not in json.dumps(found):  # which is in no bytes
+            yield aws(kind, found, family)
+
+
+def told(name: str, output: Output, body: bytes) -> bytes:
+    """What the client gets for *body*; a cut stream's error is told too."""
+    shape = None if output == "native" else shape_for(output, identity={"id": "x"})
+    of = Pipeline(
+        dialect_by_name(name),
+        state=StreamState(choices=0),
+        max_event_bytes=1 << 20,
+        framing=SAMPLES[name].framing,
+        shape=shape,
+    )
+    out = of.feed(body) + of.flush()
+    of.dialect.noop(of.state)
+    try:
+        return out + of.conclude()
+    except Truncated as error:
+        return out + of.fail(error)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("output", ["native", "openai"])
+def test_a_value_of_any_type_is_survived(name: str, output: Output) -> None:
+    """It may mean nothing, but it neither raises nor makes the output less than canonical."""
+    sample = SAMPLES[name]
+    records = (*sample.records, *((sample.error[0],) if sample.error else ()))
+    for record in records:
+        for body in strange(record):
+            check_canonical(told(name, output, body), of_json=False)
+
+
+@pytest.mark.parametrize("document", [{"method": []}, {"stream": {}}, {"jsonrpc": []}])
+def test_a_request_of_any_kind_has_a_dialect(document: dict[str, object]) -> None:
+    """Nothing in a client's document raises."""
+    assert dialect_for("POST", "/rpc", document=document).name == "generic"
