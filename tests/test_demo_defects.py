@@ -157,6 +157,7 @@ def test_expected_text_is_the_answer_with_the_bad_byte_replaced() -> None:
     assert text == expected_text("anthropic", 5, "crlf,bom")
     assert text.replace("stream0 ", "stream0 \N{REPLACEMENT CHARACTER}") == expected_text("generic", 5, "invalid_utf8")
     assert "stream0 xxx" + "".join(answer(5)[2:]) == expected_text("openai_chat", 5, huge=3)
+    assert "stream0 \u2028\u2029\x85" + "".join(answer(5)[1:]) == expected_text("openai_chat", 5, separators=True)
 
 
 def test_answer_is_numbered_and_holds_what_breaks_readers() -> None:

@@ -167,6 +167,15 @@ async def test_gemini_answers_as_its_query_asks(client: httpx.AsyncClient) -> No
     assert events.text.endswith("\r\n\r\n")
 
 
+@pytest.mark.parametrize("prefix", ["/openai/v1", "/openai/deployments/gpt-9"])
+async def test_openai_chat_is_where_groq_and_azure_have_it_too(client: httpx.AsyncClient, prefix: str) -> None:
+    """The same API under their prefixes; and line separators are in the text where they are asked for."""
+    stream = await client.post(
+        f"{prefix}/chat/completions", params={"rate": 0, "tokens": 1, "separators": 1}, json={"stream": True}
+    )
+    assert '"content":"stream0 \u2028\u2029\x85"' in stream.text
+
+
 async def test_ollama_streams_unless_told_not_to(client: httpx.AsyncClient) -> None:
     """As the real one."""
     stream = await client.post("/api/chat", params={"rate": 0, "tokens": 2}, json={"model": "m"})

@@ -210,7 +210,7 @@ def blocks_with(defects: frozenset[str], blocks: Blocks) -> Iterator[Block]:
     return iter(blocks)
 
 
-def expected_text(dialect: str, tokens: int, defect: str = "none", *, huge: int = 0) -> str:
+def expected_text(dialect: str, tokens: int, defect: str = "none", *, huge: int = 0, separators: bool = False) -> str:
     """The text that a reader of the stream must have in the end, every repair made.
 
     Raises:
@@ -218,4 +218,4 @@ def expected_text(dialect: str, tokens: int, defect: str = "none", *, huge: int 
     """
     defects = parse_defects(defect)
     check_defects(dialect, defects)
-    return "".join(spoken(tokens, huge=huge, bad_byte="invalid_utf8" in defects))
+    return "".join(spoken(tokens, huge=huge, separators=separators, bad_byte="invalid_utf8" in defects))

@@ -122,7 +122,12 @@ def _ask(request: Request, body: Mapping[str, object]) -> Ask:
     return Ask(
         id=f"mock{request.number:06}",
         created=request.now,
-        tokens=spoken(knobs.tokens, huge=knobs.huge, bad_byte="invalid_utf8" in knobs.defect),
+        tokens=spoken(
+            knobs.tokens,
+            huge=knobs.huge,
+            separators=knobs.separators,
+            bad_byte="invalid_utf8" in knobs.defect,
+        ),
         model=model if isinstance(model, str) else "mock",
         choices=choices if isinstance(choices, int) and choices > 0 else 1,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,

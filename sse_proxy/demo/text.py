@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["BAD_BYTE_MARK", "answer", "spoken"]
+__all__ = ["BAD_BYTE_MARK", "SEPARATORS", "answer", "spoken"]
 
 #: Stands in a text where the defect ``invalid_utf8`` puts the byte FF; a reader that repairs sees just this character.
 BAD_BYTE_MARK = "\N{REPLACEMENT CHARACTER}"
+
+#: Line ends to Unicode, and to readers that ask it; to JSON and to event streams they are characters like others.
+SEPARATORS = "\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\x85"
 
 # Multi-byte characters, every kind of JSON escape, and the very bytes that framing and endings are recognised by.
 _WORDS = (
@@ -34,11 +37,13 @@ def answer(tokens: int) -> list[str]:
     return [f"{_WORDS[number % len(_WORDS)]}{number} " for number in range(tokens)]
 
 
-def spoken(tokens: int, *, huge: int = 0, bad_byte: bool = False) -> list[str]:
-    """`answer`, with a second token of *huge* letters, and with `BAD_BYTE_MARK` behind the first token."""
+def spoken(tokens: int, *, huge: int = 0, separators: bool = False, bad_byte: bool = False) -> list[str]:
+    """`answer`, with a second token of *huge* letters, and `SEPARATORS` or `BAD_BYTE_MARK` behind the first token."""
     pieces = answer(tokens)
     if huge:
         pieces[1:2] = ["x" * huge]
+    if separators and pieces:
+        pieces[0] += SEPARATORS
     if bad_byte and pieces:
         pieces[0] += BAD_BYTE_MARK
     return pieces

@@ -24,8 +24,10 @@ APIS: tuple[Api, ...] = (
 )
 PATHS = frozenset(api.path for api in APIS)
 
-#: What of a path names a model or an account, which may be any.
+#: What of a path names a model or an account, which may be any; and where the same API is under a prefix.
 _NAMES = (
+    # Groq's, and Azure's.
+    (re.compile(r"/openai/(?:v1|deployments/[^/]+)/chat/completions"), CHAT.path),
     (re.compile(r".*/(?:publishers/google/)?models/[^/:]+:streamGenerateContent"), GEMINI.path),
     (re.compile(r"/model/[^/]+/converse-stream"), BEDROCK_CONVERSE.path),
     (re.compile(r"/model/[^/]+/invoke-with-response-stream"), BEDROCK_INVOKE.path),
