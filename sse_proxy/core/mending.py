@@ -86,7 +86,8 @@ class Mender:
             raise UpstreamProtocolError("the upstream cut an event in the middle")
         if self._add(event.data) < 0:
             return []
-        document = b"".join(self._pieces)
+        # Within a string a line end cannot stand, between tokens it is white space.
+        document = b"".join(self._pieces).replace(b"\n", b"").strip()
         self._first = None
         self._pieces.clear()
         self._bytes = 0
