@@ -177,6 +177,28 @@ def test_the_first_event_after_a_ping_is_looked_into(dialect: str) -> None:
     assert of_body.state.started
 
 
+@pytest.mark.parametrize(
+    ("body", "output"),
+    [
+        (b'data: {"token":"a"}\n\n{"token":\n"b"}\n', b'data: {"token":"a"}\n\ndata: {"token":"b"}\n\n'),
+        (b'data: {"token":"a"}\n\ndata: {}\ndata: {}\n\n', b'data: {"token":"a"}\n\n' + b"data: {}\n\n" * 2),
+        (b'data: {"token":"a"}\n\ndata: {}\n\n' + b"x" * 101, b'data: {"token":"a"}\n\ndata: {}\n\n'),
+    ],
+)
+def test_what_the_first_event_tells_of_the_dialect_holds_for_the_rest_of_its_chunk(body: bytes, output: bytes) -> None:
+    """Wherever the network has cut the stream, also in front of a fatal event."""
+    for chunks in splits(body, seed=11):
+        of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=100, recognises=True)
+        told = b""
+        try:
+            for chunk in chunks:
+                told += of_body.feed(chunk)
+        except EventTooLarge as error:
+            told += of_body.fail(error).partition(b"event: error")[0]
+        assert told == output
+        assert of_body.dialect.name == "tokens"
+
+
 def test_what_the_first_event_tells_of_the_dialect_holds_for_the_fast_path() -> None:
     """A stream that turns out to be Gemini's has nothing but data from then on."""
     first, named = b'data: {"candidates":[]}\n\n', b'event: e\ndata: {"candidates":[]}\n\n'

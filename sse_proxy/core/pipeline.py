@@ -140,12 +140,7 @@ class Pipeline:
                 self._reader.passed(chunk, events)
                 return chunk
         self._fast = False
-        try:
-            framed = self._framer.feed(chunk)
-        except (EventTooLarge, UpstreamProtocolError):
-            self._unsent = self._reframe(self._framer.completed, b"")
-            raise
-        told = self._reframe(framed, chunk)
+        told = self._line_by_line(chunk) if self._reader.recognises else self._framed(chunk)
         self._fast = self._may_be_fast and self._framer.at_boundary and self._reader.may_look_away
         return told
 
@@ -199,6 +194,24 @@ class Pipeline:
         if events and dialect.json and not is_plain_json(chunk, events):
             return 0
         return events
+
+    def _line_by_line(self, chunk: bytes) -> bytes:
+        """As `_framed`, where the first event may change how the lines behind it are read."""
+        told: list[bytes] = []
+        try:
+            told.extend(map(self._framed, chunk.splitlines(keepends=True)))
+        except (EventTooLarge, UpstreamProtocolError):
+            self._unsent = b"".join(told) + self._unsent
+            raise
+        return b"".join(told)
+
+    def _framed(self, chunk: bytes) -> bytes:
+        try:
+            records = self._framer.feed(chunk)
+        except (EventTooLarge, UpstreamProtocolError):
+            self._unsent = self._reframe(self._framer.completed, b"")
+            raise
+        return self._reframe(records, chunk)
 
     def _reframe(self, records: Iterable[Event], chunk: bytes) -> bytes:
         """The correct path: every record is looked into and its events written anew."""

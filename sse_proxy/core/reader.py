@@ -35,11 +35,12 @@ class Reader:
     Attributes:
         dialect: As the argument, or as the first event has told.
         events: Payload events so far.
+        recognises: No payload has come yet by which the dialect could be told.
         began_with_error: The very first event was the upstream's error, so that a status can still tell of it.
     """
 
     __slots__ = (
-        "_json", "_mender", "_names", "_only_objects", "_recognises", "_state", "began_with_error", "dialect", "events",
+        "_json", "_mender", "_names", "_only_objects", "_state", "began_with_error", "dialect", "events", "recognises",
     )  # fmt: skip
 
     def __init__(
@@ -57,8 +58,7 @@ class Reader:
         self._state = state
         self._mender = mender
         self._json = dialect.json
-        #: No payload has come yet by which the dialect could be told.
-        self._recognises = recognises and dialect is GENERIC
+        self.recognises = recognises and dialect is GENERIC
         #: The types of the upstream's events are missing, and told from its payloads.
         self._names = False
         self._only_objects = only_objects
@@ -72,7 +72,7 @@ class Reader:
             UpstreamProtocolError: the payload cannot be what the dialect says, or a part of it is lost.
             EventTooLarge: the parts of an event are too much together.
         """
-        if self._recognises:
+        if self.recognises:
             self._recognise(record)
         for event in self._repaired(self._unpacked(record)):
             if self.dialect.is_ping(event):
@@ -112,7 +112,7 @@ class Reader:
         payload = next(iter(repair_payload(record.data, {})), None)
         if payload is None:
             return
-        self._recognises = False
+        self.recognises = False
         found = dialect_of_first_event(replace(record, data=payload), _parse(payload))
         if found is not None:
             self.dialect = found
