@@ -8,6 +8,7 @@ is nothing to replay, and no browser ever starts a second generation by itself.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .core.clients import COMMON, variant_of
 from .core.documents import json_object
 from .core.headers import RawHeaders, accepts, content_length, first, media_type, without
 from .core.numbering import Numbering, is_event_id
@@ -33,10 +35,12 @@ _DROPPED = frozenset({
 #: Where reconnecting clients that cannot set headers put the last event ID.
 _LAST_EVENT_ID_KEYS = ("last_event_id", "lastEventId")
 _WELCOME_SITES = frozenset({b"same-origin", b"none"})
+#: A bridge has to hold what it is posted, though nothing else may be held (``inspect_request_bytes = 0``).
+_LEAST_MAX_BYTES = 65_536
 
 
 class Bridge:
-    """Serves the requests of one bridge *route*."""
+    """Serves the requests of one bridge *route*; *settings* are the route's own."""
 
     def __init__(self, route: Route, settings: Settings) -> None:
         path, _, query = (route.upstream_path or "").partition("?")
@@ -45,13 +49,16 @@ class Bridge:
         self._method = route.upstream_method
         self._template = route.body
         self._names = placeholders(route.body)
-        self._max_bytes = settings.max_request_bytes or settings.inspect_request_bytes
+        self._max_bytes = settings.max_request_bytes or max(settings.inspect_request_bytes, _LEAST_MAX_BYTES)
+        self._patience_seconds = settings.idle_timeout_seconds
+        self._variants = settings.client_variants
+        self._is_tokens = route.effective_output == "tokens"
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or run *app* with the upstream's request in place of this one.
 
         Raises:
-            BadRequest: a value that the body needs is missing, or the request is none of JSON.
+            BadRequest: a value that the body needs is missing, or the request is none of JSON, or too slow.
             Forbidden: a page of another site is behind it.
             RequestTooLarge: more than ``max_request_bytes``, or else ``inspect_request_bytes``.
             ClientDisconnected: the client left before its request was complete.
@@ -69,16 +76,36 @@ class Bridge:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         values = query if scope["method"] == "GET" else await self._posted(scope["headers"], receive)
-        known = {name: value for name, value in values.items() if name in self._names}
-        body = json.dumps(fill(self._template, known), ensure_ascii=False, separators=(",", ":")).encode()
-        await app(self._asking(scope, body), _Body(body, receive), send)
+        body = self._filled({name: value for name, value in values.items() if name in self._names})
+        asking = self._asking(scope, body)
+        try:
+            await app(asking, _Body(body, receive), send)
+        finally:
+            # The gate looks for the label in the scope that it has made.
+            scope["sse_proxy.route"] = asking["sse_proxy.route"]
+
+    def _filled(self, values: Mapping[str, object]) -> bytes:
+        try:
+            # In ASCII, since a value may hold half of a surrogate pair, which JSON can say and UTF-8 cannot.
+            return json.dumps(fill(self._template, values), separators=(",", ":"), allow_nan=False).encode("ascii")
+        except (ValueError, RecursionError) as error:
+            raise BadRequest("a value is no JSON, or nested too deeply") from error
 
     async def _posted(self, headers: RawHeaders, receive: Receive) -> Mapping[str, object]:
-        kind = media_type(first(headers, b"content-type"))
-        if kind != "application/json":
+        if media_type(first(headers, b"content-type")) != "application/json":
             raise BadRequest("expected a JSON body, with Content-Type: application/json")
         if (content_length(headers) or 0) > self._max_bytes:
             raise RequestTooLarge
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                document = json_object(await self._read(receive))
+        except TimeoutError:
+            raise BadRequest("the request body took too long to arrive") from None
+        if document is None:
+            raise BadRequest("expected a JSON object")
+        return document
+
+    async def _read(self, receive: Receive) -> bytes:
         body, more = bytearray(), True
         while more:
             message = await receive()
@@ -88,14 +115,13 @@ class Bridge:
             more = message.get("more_body", False)
             if len(body) > self._max_bytes:
                 raise RequestTooLarge
-        document = json_object(bytes(body))
-        if document is None:
-            raise BadRequest("expected a JSON object")
-        return document
+        return bytes(body)
 
     def _asking(self, scope: Scope, body: bytes) -> Scope:
         """The scope of the upstream's request."""
-        apart = not accepts(scope["headers"], b"text/event-stream")
+        # Who asks for an event stream has a parser. The others may be SDKs where the output is an API's own.
+        variant = variant_of(scope["headers"]) if self._variants else COMMON
+        apart = not accepts(scope["headers"], b"text/event-stream") and (self._is_tokens or variant.splits_blocks)
         headers = [
             *without(scope["headers"], _DROPPED),
             (b"content-type", b"application/json"),
@@ -145,7 +171,10 @@ def _is_foreign(scope: Scope) -> bool:
     if site is not None:
         return site.lower() not in _WELCOME_SITES
     origin = scope.get("sse_proxy.origin") or first(headers, b"origin")
-    return origin is not None and origin.lower().partition(b"://")[2] != (first(headers, b"host") or b"").lower()
+    # A browser that does not say (or an origin that is no secure context) gives the host that it knows us by.
+    told = first(headers, b"x-forwarded-host") if scope.get("sse_proxy.trusted") else None
+    host = told or first(headers, b"host") or b""
+    return origin is not None and origin.lower().partition(b"://")[2] != host.lower()
 
 
 def _was_here(headers: RawHeaders, query: Mapping[str, str]) -> bool:

@@ -1,7 +1,8 @@
 """Which route a request is on: the first whose path and method fit; what it says is there for everyone behind.
 
-Stateless ASGI. A route's settings are made once, and its `Rule` is put into the scope as ``sse_proxy.rule``. A request
-on a bridge is turned into the upstream's own before it goes on.
+Stateless ASGI. A route's settings are made once, and its `Rule` is put into the scope as ``sse_proxy.rule``: into this
+very scope, since the gate, whose copy it is, looks for what the layers below put there. A request on a bridge is turned
+into the upstream's own before it goes on.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ class Rule:
     @classmethod
     def of(cls, route: Route, settings: Settings) -> Rule:
         """The rule of *route* in a proxy with *settings*."""
+        own = settings.model_copy(update=route.overrides())
         return cls(
             path=route.path,
             method=route.method,
-            settings=settings.model_copy(update=route.overrides()),
+            settings=own,
             dialect=route.dialect,
             output=route.effective_output,
-            bridge=Bridge(route, settings) if route.is_bridge else None,
+            bridge=Bridge(route, own) if route.is_bridge else None,
         )
 
     def fits(self, method: str, path: str) -> bool:
@@ -59,7 +61,7 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (rule := self._rule(scope)) is not None:
-            scope = {**scope, "sse_proxy.rule": rule}
+            scope["sse_proxy.rule"] = rule
             if rule.bridge is not None:
                 await rule.bridge.serve(self._app, scope, receive, send)
                 return

@@ -8,6 +8,7 @@ from sse_proxy.core.clients import COMMON, Variant, variant_of
 from sse_proxy.core.headers import HeaderList
 
 DATA = Variant(prefers_data=True)
+SCRIPT = Variant(prefers_data=True, splits_blocks=True)
 NAMED = Variant(wants_named_errors=True)
 ABORT = Variant(needs_abort=True)
 
@@ -28,8 +29,8 @@ def google(value: bytes) -> HeaderList:
         ([], COMMON),
         (agent(b"curl/8.5.0"), COMMON),
         (agent(b"OpenAI/Python 3.54.0"), COMMON),
-        ([(b"sec-fetch-mode", b"cors")], DATA),
-        ([(b"sec-fetch-mode", b"cors"), *agent(b"Mozilla/5.0")], DATA),
+        ([(b"sec-fetch-mode", b"cors")], SCRIPT),
+        ([(b"sec-fetch-mode", b"cors"), *agent(b"Mozilla/5.0")], SCRIPT),
         ([(b"x-stainless-lang", b"js"), (b"sec-fetch-mode", b"cors"), *agent(b"OpenAI/JS 6.49.0")], COMMON),
         (agent(b"langchain4j-openai/1.0"), NAMED),
         (agent(b"LangChain4j"), NAMED),

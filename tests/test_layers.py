@@ -26,6 +26,7 @@ FLOORS = (
     (
         "admin",
         "auth",
+        "bridge",
         "cors",
         "drain",
         "exchange",
@@ -34,6 +35,7 @@ FLOORS = (
         "middleware",
         "proxy",
         "readiness",
+        "routing",
         "server",
         "streaming",
     ),
@@ -45,7 +47,7 @@ FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Computing, and nothing that has a clock, a socket, a file or a framework.
 CORE_MAY_IMPORT = {
     *("__future__", "collections", "collections.abc", "dataclasses", "enum", "functools", "itertools", "typing"),
-    *("ipaddress", "json", "math", "re", "string", "struct", "types", "urllib.parse"),
+    *("base64", "binascii", "codecs", "ipaddress", "json", "math", "re", "string", "struct", "types", "urllib.parse"),
     *("brotli", "zlib", "zstandard"),
 }
 

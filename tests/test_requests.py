@@ -162,6 +162,23 @@ def test_how_the_client_has_to_be_spoken_to(
 
 
 @pytest.mark.parametrize(
+    ("dialect", "body", "wish"),
+    [
+        ("ollama", b'{"model":"m"}', Wish.YES),
+        ("ollama", b'{"model":"m","stream":false}', Wish.NO),
+        ("ollama", None, Wish.MAYBE),
+        ("dify", b'{"response_mode":"blocking"}', Wish.NO),
+        ("openai_chat", b'{"model":"m"}', Wish.NO),
+        ("tgi", b"{}", Wish.YES),
+    ],
+)
+def test_a_route_tells_the_dialect_of_any_path(dialect: str, body: bytes | None, wish: Wish) -> None:
+    """And that its requests are to be understood as those of its usual paths."""
+    facts = classify("POST", "/ask", JSON, body, terms=Terms(dialect=dialect))
+    assert (facts.dialect.name, facts.wish, facts.awaits_json) == (dialect, wish, wish is Wish.NO)
+
+
+@pytest.mark.parametrize(
     ("path", "body", "awaits"),
     [
         (CHAT, b'{"stream":false}', True),

@@ -20,6 +20,8 @@ class Variant:
 
     #: Heartbeats are data wherever the dialect has a no-op event: comments would spoil something for this client.
     prefers_data: bool = False
+    #: It may split the stream on blank lines and take only blocks that begin with ``data:``.
+    splits_blocks: bool = False
     #: Errors are looked for only in events named ``error``.
     wants_named_errors: bool = False
     #: No error frame raises: after one, the connection is aborted.
@@ -29,7 +31,7 @@ class Variant:
 COMMON = Variant()
 
 #: Page scripts: readers that people write by hand split on blank lines, and lose what is glued to a comment.
-_SCRIPT = Variant(prefers_data=True)
+_SCRIPT = Variant(prefers_data=True, splits_blocks=True)
 
 #: Header, pattern of its value, variant; the first that fits wins.
 _VARIANTS: tuple[tuple[bytes, re.Pattern[bytes], Variant], ...] = (

@@ -106,10 +106,10 @@ def classify(
         query: As on the wire.
         terms: What the route says.
     """
-    document = None if body is None else _document(method, path, body)
-    dialect = dialect_for(method, path, query, headers, document)
-    if terms.dialect is not None:
-        dialect = dialect_by_name(terms.dialect)
+    told = None if terms.dialect is None else dialect_by_name(terms.dialect)
+    reads = may_read_body(method, path) if told is None else told.reads_body
+    document = None if body is None else _document(body, reads=reads)
+    dialect = dialect_for(method, path, query, headers, document) if told is None else told
     asked = terms.bridged or dialect.always_streams or (document is not None and dialect.asks(document))
     # Nothing follows the head of an answer to HEAD, so none can be promised or counted as a stream.
     accepts_sse = method != "HEAD" and accepts(headers, b"text/event-stream")
@@ -138,8 +138,8 @@ def classify(
     )
 
 
-def _document(method: str, path: str, body: bytes) -> JSONObject:
-    if body and (_HINT.search(body) or may_read_body(method, path)):
+def _document(body: bytes, *, reads: bool) -> JSONObject:
+    if body and (reads or _HINT.search(body)):
         return json_object(body) or {}
     return {}
 

@@ -35,12 +35,17 @@ class Policy:
         return cls(settings=settings, owns_app=owns_app, generic=generic, terms=terms)
 
     def for_route(self, settings: Settings, *, dialect: str | None, output: Output, bridged: bool) -> Policy:
-        """The policy of a route that has *settings*, may name its upstream's *dialect* and an *output* shape."""
+        """The policy of a route that has *settings*, may name its upstream's *dialect* and an *output* shape.
+
+        ``reframe = "never"`` is for answers that go to the upstream's own clients: it does not keep a bridge or an
+        output shape from writing their events.
+        """
+        told_anew = bridged or output != "native"
         terms = Terms(
             dialect=dialect,
             output=output,
             bridged=bridged,
-            reframe=settings.reframe,
+            reframe="auto" if told_anew and settings.reframe == "never" else settings.reframe,
             client_variants=settings.client_variants,
         )
         return replace(self, settings=settings, terms=terms)
@@ -52,8 +57,8 @@ class Policy:
 
     @property
     def reframe(self) -> str:
-        """The setting."""
-        return self.settings.reframe
+        """The setting, as far as it applies."""
+        return self.terms.reframe
 
     def beats(self, facts: RequestFacts) -> bool:
         """Whether the client of a response that begins before the upstream's is sent heartbeats."""
@@ -100,7 +105,7 @@ class Policy:
     def _may_commit(self, facts: RequestFacts) -> bool:
         # A framing without heartbeats has nothing to say before the upstream speaks.
         speaks = facts.voice.is_sse or facts.voice.comment != b""
-        return facts.wish is Wish.YES and speaks and (self.reframe != "never" or facts.output != "native")
+        return facts.wish is Wish.YES and speaks and self.reframe != "never"
 
     def keeps_json(self, facts: RequestFacts) -> float:
         """Seconds after which, and between which, a late JSON answer is preceded by a space; 0: it is not."""

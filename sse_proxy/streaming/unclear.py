@@ -52,7 +52,7 @@ class SniffedBody:
             # A document that an application of the user's own has ready is its own affair.
             own = self._sized and not (transfer.policy.owns_app or self._expects_stream)
             return await PlainBody(transfer, *self._head).open() if own and transfer.client.status is None else self
-        if transfer.policy.reframe == "never" and transfer.facts.output == "native":
+        if transfer.policy.reframe == "never":
             return await StreamBody(transfer, *self._head, framing=Framing.SSE, rewrite=False).open()
         status, headers = self._head
         transfer.head = (status, sse_response_headers(headers))
