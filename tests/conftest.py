@@ -22,6 +22,8 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 # What is not a program on PATH: name → the path that shows that it is there.
 _INSTALLED_PATHS = {"js-sdks": _ROOT / "tests" / "js" / "node_modules" / "openai"}
+# Programs of which another one does as well.
+_ALTERNATIVES = {"chromium": ("chromium", "google-chrome")}
 
 
 def require_component(name: str) -> str:
@@ -31,7 +33,9 @@ def require_component(name: str) -> str:
         found = str(path) if path.exists() else None
     else:
         # Debian keeps servers in sbin, which an ordinary user's PATH lacks.
-        found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
+        places = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
+        programs = (shutil.which(program, path=places) for program in _ALTERNATIVES.get(name, (name,)))
+        found = next(filter(None, programs), None)
     if found is not None:
         return found
     message = f"component {name!r} is missing: run scripts/setup-system or `make test`"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -67,7 +67,7 @@ class Stage:
     def __init__(self, loop: asyncio.AbstractEventLoop, exits: AsyncExitStack) -> None:
         self._loop = loop
         self._exits = exits
-        self.mock = f"http://127.0.0.1:{self._serve(create_mock())}"
+        self.mock = self.serve(create_mock())
         self.refusing = f"http://127.0.0.1:{free_port()}"
 
     def run(self, work: Coroutine[Any, Any, T], *, limit_seconds: float = LIMIT_SECONDS) -> T:
@@ -80,19 +80,21 @@ class Stage:
         chosen = chosen.model_copy(update=unchecked)
         metrics = PrometheusMetrics()
         proxy = Proxy(create_app(chosen, metrics=metrics), metrics)
-        proxy.port = self._serve(proxy, send_buffer_bytes=chosen.client_send_buffer_bytes)
+        proxy.port = self.enter(served(proxy, send_buffer_bytes=chosen.client_send_buffer_bytes))
         return proxy
+
+    def serve(self, app: ASGIApp) -> str:
+        """The URL at which *app* is from now on."""
+        return f"http://127.0.0.1:{self.enter(served(app))}"
+
+    def enter(self, manager: AbstractAsyncContextManager[T]) -> T:
+        """What *manager* gives, entered in the stage's loop and left at the end of the stage."""
+        return self.run(self._exits.enter_async_context(manager))
 
     def requests_at_the_mock(self) -> int:
         """How many requests the mock has got so far, from whomever."""
         answer = httpx.get(f"{self.mock}/mock/stats", trust_env=False)
         return int(answer.raise_for_status().json()["started"])
-
-    def _serve(self, app: ASGIApp, *, send_buffer_bytes: int = 0) -> int:
-        return self.run(self._enter(lambda: served(app, send_buffer_bytes=send_buffer_bytes)))
-
-    async def _enter(self, make: Callable[[], AbstractAsyncContextManager[int]]) -> int:
-        return await self._exits.enter_async_context(make())
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+// One Chromium for many page visits.
+//
+//   node browse.mjs <path of the browser>
+//
+// Reads a visit a line from stdin, {id, url, call, argument}: a page of its own loads `url` and calls the function `call`
+// that it has put on `window`, with `argument`. Writes a line when the browser is ready, {version}, and one a visit, in
+// the order in which they end: {id, value} or {id, error}. Ends with stdin.
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const SWITCHES = [
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-sync",
+  "--no-first-run",
+  "--no-sandbox", // refused to root otherwise; all pages are our own
+];
+
+const browser = await chromium.launch({ executablePath: process.argv[2], headless: true, args: SWITCHES });
+
+function tell(line) {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+// A context of its own has cookies, caches and connections of its own.
+async function visit({ id, url, call, argument }) {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(url);
+    const value = await page.evaluate(([name, given]) => window[name](given), [call, argument]);
+    tell({ id, value: value ?? null });
+  } catch (error) {
+    tell({ id, error: String(error.message) });
+  } finally {
+    await context.close();
+  }
+}
+
+tell({ version: browser.version() });
+const visits = [];
+for await (const line of createInterface({ input: process.stdin })) visits.push(visit(JSON.parse(line)));
+await Promise.all(visits);
+await browser.close();
