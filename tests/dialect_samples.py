@@ -129,7 +129,7 @@ SAMPLES: dict[str, Sample] = {
         reasoning="hm",
         usage=IN_OUT,
         needed=5,
-        error=(*unnamed({"error": {"message": "no", "code": 429}}), "no", 429),
+        error=(unnamed({"error": {"message": "no", "code": 429}})[0], "no", 429),
     ),
     "openai_completions": Sample(
         records=(
@@ -141,7 +141,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         finish="length",
         needed=2,
-        error=(*unnamed({"error": {"message": "no"}}), "no", 502),
+        error=(unnamed({"error": {"message": "no"}})[0], "no", 502),
     ),
     "openai_responses": Sample(
         records=_typed(
@@ -152,7 +152,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         usage=IN_OUT,
         needed=4,
-        error=(*_typed({"type": "error", "code": "429", "message": "no"}), "no", 429),
+        error=(_typed({"type": "error", "code": "429", "message": "no"})[0], "no", 429),
     ),
     "anthropic": Sample(
         records=_typed(
@@ -172,7 +172,7 @@ SAMPLES: dict[str, Sample] = {
         finish="tool_calls",
         usage=IN_OUT,
         needed=9,
-        error=(*_typed({"type": "error", "error": {"type": "overloaded_error", "message": "no"}}), "no", 502),
+        error=(_typed({"type": "error", "error": {"type": "overloaded_error", "message": "no"}})[0], "no", 502),
     ),
     "gemini": Sample(
         records=tuple(
@@ -189,7 +189,7 @@ SAMPLES: dict[str, Sample] = {
         finish="tool_calls",
         usage=IN_OUT,
         needed=4,
-        error=(*unnamed(_GEMINI_ERROR), "no", 503),
+        error=(unnamed(_GEMINI_ERROR)[0], "no", 503),
     ),
     "gemini_array": Sample(
         framing=Framing.JSON_ARRAY,
@@ -226,7 +226,7 @@ SAMPLES: dict[str, Sample] = {
         finish="tool_calls",
         usage=IN_OUT,
         needed=7,
-        error=(*_typed(_cohere("message-end", delta={"finish_reason": "ERROR", "error": "no"})), "no", 502),
+        error=(_typed(_cohere("message-end", delta={"finish_reason": "ERROR", "error": "no"}))[0], "no", 502),
     ),
     "bedrock_converse": Sample(
         framing=Framing.AWS,
@@ -272,7 +272,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         usage=IN_OUT,
         needed=4,
-        error=(*unnamed({"errors": [{"message": "no", "code": 500}]}), "no", 500),
+        error=(unnamed({"errors": [{"message": "no", "code": 500}]})[0], "no", 500),
     ),
     "replicate": Sample(
         records=(
@@ -301,7 +301,7 @@ SAMPLES: dict[str, Sample] = {
         finish="tool_calls",
         usage=IN_OUT,
         needed=4,
-        error=(*_lines({"error": "no"}), "no", 502),
+        error=(_lines({"error": "no"})[0], "no", 502),
     ),
     "tgi": Sample(
         records=unnamed(
@@ -317,16 +317,16 @@ SAMPLES: dict[str, Sample] = {
         finish="length",
         usage=IN_OUT,
         needed=3,
-        error=(*unnamed({"error": "no", "error_type": "generation"}), "no", 502),
+        error=(unnamed({"error": "no", "error_type": "generation"})[0], "no", 502),
     ),
     "triton": Sample(
         records=unnamed({"text_output": ONE}, {"text_output": TWO}),
-        error=(*unnamed({"error": "no"}), "no", 502),
+        error=(unnamed({"error": "no"})[0], "no", 502),
     ),
     "vllm_generate": Sample(
         framing=Framing.JSON,
         records=_lines({"text": [ONE]}, {"text": [TEXT]}),
-        error=(*_lines({"error": {"message": "no", "code": 500}}), "no", 500),
+        error=(_lines({"error": {"message": "no", "code": 500}})[0], "no", 500),
     ),
     "sglang_generate": Sample(
         records=(
@@ -342,7 +342,7 @@ SAMPLES: dict[str, Sample] = {
         finish="length",
         usage=IN_OUT,
         needed=2,
-        error=(*unnamed({"error": {"message": "no", "code": 400}}), "no", 400),
+        error=(unnamed({"error": {"message": "no", "code": 400}})[0], "no", 400),
     ),
     "fastchat": Sample(
         framing=Framing.JSON,
@@ -368,7 +368,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         usage=IN_OUT,
         needed=2,
-        error=(*unnamed({"error": "no"}), "no", 502),
+        error=(unnamed({"error": "no"})[0], "no", 502),
     ),
     "llamacpp": Sample(
         records=unnamed(
@@ -379,7 +379,7 @@ SAMPLES: dict[str, Sample] = {
         finish="length",
         usage=IN_OUT,
         needed=3,
-        error=(*unnamed({"error": {"code": 400, "message": "no"}}), "no", 400),
+        error=(unnamed({"error": {"code": 400, "message": "no"}})[0], "no", 400),
     ),
     "lm_studio": Sample(
         records=_typed(
@@ -391,14 +391,14 @@ SAMPLES: dict[str, Sample] = {
         reasoning="hm",
         usage=IN_OUT,
         needed=4,
-        error=(*_typed({"type": "error", "error": {"message": "no"}}), "no", 502),
+        error=(_typed({"type": "error", "error": {"message": "no"}})[0], "no", 502),
     ),
     "langserve": Sample(
         records=(
             *named(("metadata", {"run_id": "r"}), ("data", json.dumps(ONE)), ("data", {"content": TWO})),
             b"event: end\n\n",
         ),
-        error=(*named(("error", {"status_code": 500, "message": "no"})), "no", 500),
+        error=(named(("error", {"status_code": 500, "message": "no"}))[0], "no", 500),
     ),
     "langgraph": Sample(
         records=named(
@@ -407,7 +407,7 @@ SAMPLES: dict[str, Sample] = {
             ("messages/partial", [{"content": [{"type": "text", "text": TEXT}], "type": "ai"}]),
             ("values", {"messages": []}),
         ),
-        error=(*named(("error", {"error": "ValueError", "message": "no"})), "no", 502),
+        error=(named(("error", {"error": "ValueError", "message": "no"}))[0], "no", 502),
     ),
     "dify": Sample(
         records=unnamed(
@@ -417,7 +417,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         usage=IN_OUT,
         needed=3,
-        error=(*unnamed({"event": "error", "status": 400, "code": "bad", "message": "no"}), "no", 400),
+        error=(unnamed({"event": "error", "status": 400, "code": "bad", "message": "no"})[0], "no", 400),
     ),
     "ai_sdk_ui": Sample(
         records=(
@@ -436,7 +436,7 @@ SAMPLES: dict[str, Sample] = {
         tool=("f", '{"a":1}'),
         finish="tool_calls",
         needed=7,
-        error=(*unnamed({"type": "error", "errorText": "no"}), "no", 502),
+        error=(unnamed({"type": "error", "errorText": "no"})[0], "no", 502),
     ),
     "ai_sdk_data": Sample(
         framing=Framing.DATA_STREAM,
@@ -471,7 +471,7 @@ SAMPLES: dict[str, Sample] = {
             _rpc({"kind": "status-update", "status": {"state": "completed"}, "final": True}),
         ),
         needed=4,
-        error=(*named(("error", {"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "no"}})), "no", 502),
+        error=(named(("error", {"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "no"}}))[0], "no", 502),
     ),
     "ag_ui": Sample(
         records=unnamed(
@@ -487,12 +487,12 @@ SAMPLES: dict[str, Sample] = {
         tool=("f", '{"a":1}'),
         finish="tool_calls",
         needed=7,
-        error=(*unnamed({"type": "RUN_ERROR", "message": "no"}), "no", 502),
+        error=(unnamed({"type": "RUN_ERROR", "message": "no"})[0], "no", 502),
     ),
     "tokens": Sample(
         records=(*unnamed({"token": ONE}, {"token": TWO}), *named(("done", {"done": True}))),
         needed=3,
-        error=(*named(("error", {"error": "no"})), "no", 502),
+        error=(named(("error", {"error": "no"}))[0], "no", 502),
     ),
     "generic": Sample(
         records=(

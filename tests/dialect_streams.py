@@ -92,7 +92,7 @@ _GENERIC = (
 #: Events of each dialect.
 SOUND: dict[str, tuple[bytes, ...]] = {
     **{
-        name: (*SAMPLES[name].records, *(SAMPLES[name].error or ())[:1])  # type: ignore[misc]
+        name: (*SAMPLES[name].records, *(SAMPLES[name].error or ())[:1])
         for name in ALL
         if name in SAMPLES
     },

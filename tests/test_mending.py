@@ -14,7 +14,8 @@ from .work import calls_made
 
 def mended(*payloads: bytes, limit: int = 1000) -> tuple[list[bytes], dict[str, int], bool]:
     """What the *payloads* of as many events become, the repairs, and whether a part is still held."""
-    mender = Mender(max_event_bytes=limit, repairs=(repairs := {}))
+    repairs: dict[str, int] = {}
+    mender = Mender(max_event_bytes=limit, repairs=repairs)
     events = [event for payload in payloads for event in mender.feed(Event(data=payload))]
     return [event.data for event in events], repairs, mender.holding
 

@@ -26,5 +26,4 @@ def framer_for(framing: Framing, *, max_event_bytes: int, joins_json: bool, repa
             return DocumentFramer(max_event_bytes=max_event_bytes, repairs=repairs, array=array)
         case Framing.AWS:
             return AwsFramer(max_event_bytes=max_event_bytes, repairs=repairs)
-        case Framing.TEXT:
-            return TextFramer(repairs=repairs)
+    return TextFramer(repairs=repairs)

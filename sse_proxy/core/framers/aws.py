@@ -3,18 +3,21 @@
     u32 total length · u32 headers length · u32 CRC of both · headers · payload · u32 CRC of all before
 
 A header is ``u8 length, name, u8 type, value``; type 7 is a string with a u16 length. A record's ``event`` is the
-message's ``:event-type``; of exceptions and errors it is ``exception:`` and their type. Lengths are checked before
-anything is held for them, and both CRCs before anything is believed.
+message's ``:event-type``; of exceptions and errors it is ``exception:`` and their type. An error has no payload, but a
+``:error-message``: its record's data is what an exception's payload would be. Lengths are checked before anything is
+held for them, and both CRCs before anything is believed.
 """
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
 
 from ...errors import EventTooLarge, UpstreamProtocolError
 from ..sse import Event, Repairs
+from .base import valid_utf8
 
 __all__ = ["AwsFramer", "encode_message"]
 
@@ -73,7 +76,7 @@ class AwsFramer:
             self._pieces = [held]
             self._wanted = self._length(held)
             return
-        records.append(_message(held))
+        records.append(_message(held, self.repairs))
         self._pieces.clear()
         self._held_bytes = 0
         self._wanted = _PRELUDE.size
@@ -98,17 +101,22 @@ def encode_message(headers: Mapping[str, str], payload: bytes) -> bytes:
     return message + _CRC.pack(zlib.crc32(message))
 
 
-def _message(message: bytes) -> Event:
+def _message(message: bytes, repairs: Repairs) -> Event:
     if zlib.crc32(message[: -_CRC.size]) != _CRC.unpack(message[-_CRC.size :])[0]:
         raise UpstreamProtocolError(_BROKEN)
     payload_at = _PRELUDE.size + _PRELUDE.unpack_from(message)[1]
     headers = dict(_headers(message[_PRELUDE.size : payload_at]))
+    payload = message[payload_at : -_CRC.size]
     kind = headers.get(b":event-type", b"")
     if headers.get(b":message-type", b"event") != b"event":
         kind = b"exception:" + headers.get(b":exception-type", headers.get(b":error-code", b""))
+        if not payload:
+            text = headers.get(b":error-message", b"").decode(errors="replace")
+            payload = json.dumps({"message": text}).encode()
     # It may become the type of an event, which is one line of valid UTF-8.
     kind = kind.decode(errors="replace").replace("\r", "").replace("\n", "").encode()
-    return Event(data=message[payload_at : -_CRC.size], event=kind)
+    payload = payload.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return Event(data=valid_utf8(payload, repairs), event=kind)
 
 
 def _headers(block: bytes) -> Iterator[tuple[bytes, bytes]]:

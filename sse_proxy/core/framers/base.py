@@ -9,9 +9,9 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Protocol
 
-from ..sse import Event, Repairs
+from ..sse import Event, Repairs, is_utf8
 
-__all__ = ["Framing", "RecordFramer"]
+__all__ = ["Framing", "RecordFramer", "valid_utf8"]
 
 
 class Framing(Enum):
@@ -63,3 +63,11 @@ class RecordFramer(Protocol):
 
     def finish(self) -> list[Event]:
         """The records (one, at most, as a rule) that the clean end of the body completes."""
+
+
+def valid_utf8(value: bytes, repairs: Repairs) -> bytes:
+    """*value*, with U+FFFD for what in it is no UTF-8; that is counted in *repairs*."""
+    if value.isascii() or is_utf8(value):
+        return value
+    repairs["invalid_utf8"] = repairs.get("invalid_utf8", 0) + 1
+    return value.decode(errors="replace").encode()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from ...errors import EventTooLarge, UpstreamProtocolError
-from ..sse import BOM, Event, Repairs, is_complete_json, is_utf8
+from ..sse import BOM, Event, Repairs
+from .base import valid_utf8
 from .scanner import BracketScanner
 
 __all__ = ["DocumentFramer"]
@@ -41,6 +42,8 @@ class DocumentFramer:
         self._in_array = False
         #: Behind the array's end: only white space may follow.
         self._closed = False
+        #: An opening bracket or a comma came last, so that an element has to follow.
+        self._announced = False
         self._scanner: BracketScanner | None = None
         self._pieces: list[bytes] = []
         self._held_bytes = 0
@@ -51,7 +54,7 @@ class DocumentFramer:
 
     @property
     def between_events(self) -> bool:
-        return not self._pieces
+        return not (self._pieces or self._announced)
 
     def feed(self, chunk: bytes) -> list[Event]:
         records: list[Event] = []
@@ -67,13 +70,6 @@ class DocumentFramer:
         return records
 
     def finish(self) -> list[Event]:
-        if self._pieces and self._scanner is None and not self._in_array:
-            document = b"".join(self._pieces)
-            self._pieces.clear()
-            if is_complete_json(document):
-                return [self._record(document)]
-            self.cut = True
-            return []
         self.cut = bool(self._pieces or self._in_array or self._head)
         return []
 
@@ -92,7 +88,9 @@ class DocumentFramer:
         if self._pieces:
             return self._through_scalar(chunk, position, records)
         separators = _SEPARATORS.match(chunk, position)
-        position = separators.end() if separators else position  # the pattern also matches nothing at all
+        end = separators.end() if separators else position  # the pattern also matches nothing at all
+        self._announced = self._announced or chunk.find(b",", position, end) >= 0
+        position = end
         if position < len(chunk):
             return self._begin(chunk, position)
         return position
@@ -102,11 +100,11 @@ class DocumentFramer:
         if self._closed:
             raise UpstreamProtocolError(_GARBAGE)
         if self._may_open and byte == b"[":
-            self._may_open, self._in_array = False, True
+            self._may_open, self._in_array, self._announced = False, True, True
             return position + 1
         self._may_open = False
         if self._in_array and byte == b"]":
-            self._in_array, self._closed = False, True
+            self._in_array, self._closed, self._announced = False, True, False
             return position + 1
         if byte in {b"{", b"["} or (byte == b'"' and self._in_array):
             self._scanner = BracketScanner()
@@ -145,12 +143,9 @@ class DocumentFramer:
         document = b"".join(self._pieces)
         self._pieces.clear()
         self._held_bytes = 0
+        self._announced = False
         records.append(self._record(document))
 
     def _record(self, document: bytes) -> Event:
         # Within a string a line end cannot stand, between tokens it is white space.
-        line = document.replace(b"\r", b"").replace(b"\n", b"")
-        if not (line.isascii() or is_utf8(line)):
-            self.repairs["invalid_utf8"] = self.repairs.get("invalid_utf8", 0) + 1
-            line = line.decode(errors="replace").encode()
-        return Event(data=line)
+        return Event(data=valid_utf8(document.replace(b"\r", b"").replace(b"\n", b""), self.repairs))

@@ -1,16 +1,18 @@
 """One record a line: NDJSON and JSON Lines, RFC 7464 with its RS in front, and the AI SDK's data stream.
 
-Lines end with LF or CRLF; blank ones are keep-alives, and no records. A last line without its end counts if whole.
+Lines end with LF, CRLF or CR, which no record can hold; blank ones are keep-alives, and no records. A last line
+without its end counts if whole.
 """
 
 from __future__ import annotations
 
 from ...errors import EventTooLarge
-from ..sse import BOM, Event, Repairs, is_complete_json, is_utf8
+from ..sse import BOM, Event, Repairs, is_complete_json
+from .base import valid_utf8
 
 __all__ = ["LineFramer"]
 
-_SPACE = b" \t\r\n\x1e"
+_SPACE = b" \t\x1e"
 
 
 class LineFramer:
@@ -31,8 +33,6 @@ class LineFramer:
         #: The pieces of a line whose end has not come yet.
         self._partial: list[bytes] = []
         self._partial_bytes = 0
-        #: Nothing but white space in the pieces.
-        self._blank = True
 
     @property
     def at_boundary(self) -> bool:
@@ -40,11 +40,11 @@ class LineFramer:
 
     @property
     def between_events(self) -> bool:
-        return self._blank and not self.cut
+        return not (self._partial or self.cut)
 
     def feed(self, chunk: bytes) -> list[Event]:
         records: list[Event] = []
-        first, *lines = chunk.split(b"\n")
+        first, *lines = chunk.replace(b"\r", b"\n").split(b"\n")
         try:
             self._hold(first)
             for line in lines:
@@ -56,20 +56,15 @@ class LineFramer:
         return records
 
     def finish(self) -> list[Event]:
-        records: list[Event] = []
         line = self._joined()
-        if line and not (self._json and not is_complete_json(line)):
-            records.append(self._record(line))
-        elif line:
-            self.cut = True
-        return records
+        self.cut = self.cut or bool(line and self._json and not is_complete_json(line))
+        return [self._record(line)] if line and not self.cut else []
 
     def _hold(self, piece: bytes) -> None:
-        if self._blank:
+        if not self._partial:
             piece = piece.lstrip(_SPACE)  # an upstream that waits may send nothing else for hours
         if not piece:
             return
-        self._blank = False
         self._partial_bytes += len(piece)
         if self._partial_bytes > self._max_bytes:
             raise EventTooLarge
@@ -84,11 +79,7 @@ class LineFramer:
         line = b"".join(self._partial).removeprefix(BOM).strip(_SPACE)
         self._partial.clear()
         self._partial_bytes = 0
-        self._blank = True
         return line
 
     def _record(self, line: bytes) -> Event:
-        if not (line.isascii() or is_utf8(line)):
-            self.repairs["invalid_utf8"] = self.repairs.get("invalid_utf8", 0) + 1
-            line = line.decode(errors="replace").encode()
-        return Event(data=line)
+        return Event(data=valid_utf8(line, self.repairs))

@@ -9,7 +9,6 @@ from ..sse import Event, Repairs
 __all__ = ["TextFramer"]
 
 _BOM = "\ufeff"
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class TextFramer:
@@ -33,17 +32,19 @@ class TextFramer:
         return True
 
     def feed(self, chunk: bytes) -> list[Event]:
-        return self._records(self._decoder.decode(chunk), chunk)
+        return self._records(chunk, final=False)
 
     def finish(self) -> list[Event]:
-        return self._records(self._decoder.decode(b"", final=True), b"")
+        return self._records(b"", final=True)
 
-    def _records(self, text: str, chunk: bytes) -> list[Event]:
+    def _records(self, chunk: bytes, *, final: bool) -> list[Event]:
+        held = self._decoder.getstate()[0]
+        text = self._decoder.decode(chunk, final)
+        if not (held + chunk).startswith(text.encode()):
+            self.repairs["invalid_utf8"] = self.repairs.get("invalid_utf8", 0) + 1
         if self._first and text:
             self._first = False
             text = text.removeprefix(_BOM)
-        if _REPLACEMENT in text and _REPLACEMENT.encode() not in chunk:
-            self.repairs["invalid_utf8"] = self.repairs.get("invalid_utf8", 0) + 1
         if self._skip_lf and text:
             self._skip_lf = False
             text = text.removeprefix("\n")
