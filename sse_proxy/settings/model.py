@@ -207,9 +207,9 @@ class Settings(BaseModel):
 
     @property
     def effective_routes(self) -> tuple[Route, ...]:
-        """The routes in order of lookup: those of the file, then the usual bridges."""
+        """The routes in order of lookup: the usual bridges, one path each, which no wider route of the file may hide."""
         bridges = (pair.partition("=") for pair in self.bridge)
-        return (*self.routes, *(usual_bridge(path, target, self.bridge_model) for path, _, target in bridges))
+        return (*(usual_bridge(path, target, self.bridge_model) for path, _, target in bridges), *self.routes)
 
     @model_validator(mode="after")
     def _have_usable_bridges(self) -> Self:

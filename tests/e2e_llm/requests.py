@@ -11,7 +11,7 @@ import httpx
 
 from .servers import Llama
 
-__all__ = ["ENDLESS", "EXACT", "MAX_TOKENS", "MESSAGES", "MODEL", "PROMPT", "TOO_LONG", "whole_answer"]
+__all__ = ["ENDLESS", "EXACT", "MAX_TOKENS", "MESSAGES", "MODEL", "PROMPT", "REQUESTS", "TOO_LONG", "whole_answer"]
 
 MODEL = "gemma"
 MAX_TOKENS = 48
@@ -24,18 +24,19 @@ ENDLESS: dict[str, object] = {"ignore_eos": True}
 #: More tokens than the context has.
 TOO_LONG = "fox " * 5000
 
-# What the tests stream, as plain JSON requests: path and body.
-_REQUESTS: dict[str, tuple[str, dict[str, object]]] = {
+#: What the tests stream, as plain JSON requests: path and body.
+REQUESTS: dict[str, tuple[str, dict[str, object]]] = {
     "chat": ("/v1/chat/completions", {"messages": MESSAGES, "max_tokens": MAX_TOKENS}),
     "completions": ("/v1/completions", {"prompt": PROMPT, "max_tokens": MAX_TOKENS}),
     "responses": ("/v1/responses", {"input": MESSAGES, "max_output_tokens": MAX_TOKENS}),
     "messages": ("/v1/messages", {"messages": MESSAGES, "max_tokens": MAX_TOKENS}),
+    "native": ("/completion", {"prompt": PROMPT, "n_predict": MAX_TOKENS}),
 }
 
 
 def whole_answer(llama: Llama, api: str) -> str:
     """Return the text that *api* has to give, asked for without streaming and without the proxy."""
-    path, body = _REQUESTS[api]
+    path, body = REQUESTS[api]
     body = {"model": MODEL, "temperature": 0, **EXACT, **body}
     answer = httpx.post(llama.url + path, json=body, timeout=60, trust_env=False).raise_for_status().json()
     text: str
@@ -46,6 +47,8 @@ def whole_answer(llama: Llama, api: str) -> str:
             text = answer["choices"][0]["text"]
         case "responses":
             text = "".join(part["text"] for item in answer["output"] for part in item.get("content", ()))
+        case "native":
+            text = answer["content"]
         case _:
             text = "".join(block["text"] for block in answer["content"])
     return text

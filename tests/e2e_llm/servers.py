@@ -124,14 +124,19 @@ def llama_server(directory: Path) -> Iterator[Llama]:
 
 
 @contextlib.contextmanager
-def proxy_server(upstream: str, directory: Path) -> Iterator[Target]:
-    """Run ``sse-proxy serve`` in front of *upstream*, with heartbeats every second and from the first second on."""
+def proxy_server(upstream: str, directory: Path, *, config: str = "") -> Iterator[Target]:
+    """Run ``sse-proxy serve`` in front of *upstream*, with heartbeats every second and from the first second on.
+
+    *config* is TOML for its file.
+    """
+    file = directory / f"sse-proxy-{len(list(directory.glob('*.toml')))}.toml"
+    file.write_text(config)
     port, admin_port = free_port(), free_port()
     command = [
         *(sys.executable, "-m", "sse_proxy", "serve", "--upstream", upstream),
         *("--port", str(port), "--admin-port", str(admin_port)),
-        *("--heartbeat-seconds", "1", "--commit-after-seconds", "1"),
+        *("--heartbeat-seconds", "1", "--commit-after-seconds", "1", "--config", str(file)),
     ]
     admin_url = f"http://127.0.0.1:{admin_port}"
-    with _running(command, f"{admin_url}/readyz", directory / "sse-proxy.log"):
+    with _running(command, f"{admin_url}/readyz", file.with_suffix(".log")):
         yield Target(url=f"http://127.0.0.1:{port}", admin_url=admin_url)
