@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sse_proxy.core.dialects import GENERIC, StreamState
+from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.errors import EventTooLarge, IdleTimeout, Truncated
 
@@ -197,6 +198,13 @@ def test_what_the_first_event_tells_of_the_dialect_holds_for_the_rest_of_its_chu
             told += of_body.fail(error).partition(b"event: error")[0]
         assert told == output
         assert of_body.dialect.name == "tokens"
+
+
+def test_text_tells_no_dialect() -> None:
+    """It has no first event: what comes first is what the network makes of it."""
+    of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, framing=Framing.TEXT, recognises=True)
+    assert of_body.feed(b'{"token":"a"}') == b'data: {"token":"a"}\n\n'
+    assert of_body.dialect is GENERIC
 
 
 def test_what_the_first_event_tells_of_the_dialect_holds_for_the_fast_path() -> None:

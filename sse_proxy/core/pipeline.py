@@ -42,7 +42,7 @@ class Pipeline:
         voice: How the client is spoken to where that is not the dialect's own event stream; a shape brings its own.
         shape: Tells the answer in another API's words; rewriting only.
         numbering: Gives every event an id; rewriting only.
-        recognises: Whether the first event of a generic stream may tell the dialect.
+        recognises: Whether the first event of a generic stream may tell the dialect; text has none.
 
     Attributes:
         state: What is known of the answer.
@@ -85,6 +85,7 @@ class Pipeline:
         )
         is_sse = framing is Framing.SSE
         mender = Mender(max_event_bytes=max_event_bytes, repairs=self.repairs) if rewrite else None
+        recognises = recognises and framing is not Framing.TEXT
         self._reader = Reader(dialect, state, mender, recognises=recognises, only_objects=rewrite and not is_sse)
         self._teller = Teller(voice or dialect, state, shape, numbering)
         #: The next chunk may go the fast path.
