@@ -6,19 +6,9 @@
 // that it has put on `window`, with `argument`. Writes a line when the browser is ready, {version}, and one a visit, in
 // the order in which they end: {id, value} or {id, error}. Ends with stdin.
 import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
-const SWITCHES = [
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-gpu",
-  "--disable-quic",
-  "--disable-sync",
-  "--no-first-run",
-  "--no-sandbox", // refused to root otherwise; all pages are our own
-];
-
-const browser = await chromium.launch({ executablePath: process.argv[2], headless: true, args: SWITCHES });
+const browser = await launch(process.argv[2]);
 
 function tell(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
