@@ -244,7 +244,7 @@ def test_a_bridge_is_a_pair_of_paths(value: str, tmp_path: Path) -> None:
     assert line == f'bridge: got "{value}" (flag --bridge), expected {expected}'
 
 
-def test_routes_of_the_file_come_before_the_usual_bridges() -> None:
-    """A bridge in the file is more exact than its short form."""
-    settings = Settings(bridge=("/b=/completion", "/c=/api/chat"), bridge_model="m", routes=(Route(path="/a"),))
-    assert [route.path for route in settings.effective_routes] == ["/a", "/b", "/c"]
+def test_the_usual_bridges_come_before_the_routes_of_the_file() -> None:
+    """Each has one path, which a route for everything in the file must not hide."""
+    settings = Settings(bridge=("/b=/completion", "/c=/api/chat"), bridge_model="m", routes=(Route(path="/*"),))
+    assert [route.path for route in settings.effective_routes] == ["/b", "/c", "/*"]

@@ -23,10 +23,16 @@ pytestmark = [
     pytest.mark.skipif(DIRECT, reason="llama-server alone tells every endpoint in its own words; that is the point"),
 ]
 
-#: A route without a bridge, and the usual bridge of the guide.
+#: The bridge of the guide, and one shape for everything else.
 CONFIG = """
-bridge = "/chat/stream=/v1/chat/completions"
-bridge_model = "gemma"
+[[routes]]
+path = "/chat/stream"
+upstream_path = "/v1/chat/completions"
+[routes.body]
+model = "gemma"
+stream = true
+max_tokens = 48
+messages = [{{role = "user", content = "{{prompt}}"}}]
 
 [[routes]]
 path = "/*"
