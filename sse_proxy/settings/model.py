@@ -207,7 +207,7 @@ class Settings(BaseModel):
 
     @property
     def effective_routes(self) -> tuple[Route, ...]:
-        """The routes in order of lookup: the usual bridges, which no route of the file may hide, then those of the file."""
+        """The routes in order of lookup: the usual bridges, lest a wider route hide them, then those of the file."""
         bridges = (pair.partition("=") for pair in self.bridge)
         return (*(usual_bridge(path, target, self.bridge_model) for path, _, target in bridges), *self.routes)
 
