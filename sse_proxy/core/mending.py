@@ -94,7 +94,8 @@ class Mender:
         if not is_complete_json(document):
             raise UpstreamProtocolError("the upstream cut an event in the middle")
         self.count("split_json")
-        return [replace(event, data=document, event=first.event or event.event)]
+        kind = first.event or event.event
+        return [replace(event, data=payload, event=kind) for payload in repair_payload(document, self._repairs)]
 
 
 def _is_part(payload: bytes) -> bool:
