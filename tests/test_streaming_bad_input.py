@@ -107,7 +107,7 @@ async def test_an_upstream_that_hangs_up_before_its_head_is_a_502(said: bytes, r
     "content_type, content",
     [
         ("text/html", b"<!doctype html><html>welcome</html>"),
-        ("application/json", b'{"choices":[{"message":{"content":"Hello"}}]}'),
+        ("application/json", b'{"answer":"Hello"}'),
         ("application/json", b'["a"]'),
         ("text/plain", b"Hello"),
         ("", b"Hello"),
@@ -176,10 +176,11 @@ async def test_what_nobody_asked_to_be_a_stream_is_not_looked_into() -> None:
 
 
 @pytest.mark.parametrize("limit", [1024, 100_000])
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/generate"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/sse"])
 async def test_an_event_over_the_limit_ends_the_stream(path: str, limit: int) -> None:
     """With an error in the stream, behind the events before it; the upstream is left."""
-    first, pieces = b'data: {"type":"x"}\n\n', 0
+    typed = b"event: x\n" if path in {"/v1/responses", "/v1/messages"} else b""
+    first, pieces = typed + b'data: {"type":"x"}\n\n', 0
 
     async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
         nonlocal pieces
@@ -194,7 +195,7 @@ async def test_an_event_over_the_limit_ends_the_stream(path: str, limit: int) ->
         stream = await call.rest()
         assert stream.startswith(first)
         assert b'"code":"too_large"' in stream
-        assert call.complete == (path != "/generate")
+        assert call.complete == (path != "/sse")
         await event(proxy.upstream.left)
         assert pieces < 100_000
         assert await proxy.outcome() == "too_large"

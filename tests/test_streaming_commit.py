@@ -157,7 +157,7 @@ async def test_one_json_document_becomes_one_event_of_a_generic_stream() -> None
     """As with MCP, where a server may answer with either."""
     content = b'{"jsonrpc": "2.0",\r\n "id": 1}\n'
     async with proxied(_late("application/json", 200, content), **_SOON) as proxy:
-        async with calling(proxy.port, "POST", "/generate", body=b"{}", headers=_ACCEPT) as call:
+        async with calling(proxy.port, "POST", "/sse", body=b"{}", headers=_ACCEPT) as call:
             assert await call.until(b"\n\n") == b": ping\n\n"
             proxy.upstream.go.set()
             assert await call.rest() == b'data: {"jsonrpc": "2.0", "id": 1}\n\n'
@@ -169,7 +169,7 @@ async def test_one_json_document_becomes_one_event_of_a_generic_stream() -> None
 async def test_html_ends_a_generic_stream_with_an_abort() -> None:
     """An error event for those who look, a broken end for the others."""
     async with proxied(_late("text/html", 200, b"<html></html>"), **_SOON) as proxy:
-        async with calling(proxy.port, "POST", "/generate", body=b"{}", headers=_ACCEPT) as call:
+        async with calling(proxy.port, "POST", "/sse", body=b"{}", headers=_ACCEPT) as call:
             await call.until(b"\n\n")
             proxy.upstream.go.set()
             stream = await call.rest()
@@ -219,7 +219,7 @@ async def test_only_who_asks_for_an_event_stream_is_promised_one() -> None:
     """An ordinary request, or a stream in a format that is not known, waits for the upstream's own answer."""
     document = b'{"answer":"late"}'
     async with proxied(_late("application/json", 200, document), **_SOON) as proxy:
-        for target, ask in (("/v1/chat/completions", False), ("/api/generate", True)):
+        for target, ask in (("/v1/chat/completions", False), ("/any/chat", True)):
             proxy.upstream.go.clear()
             async with chat(proxy.port, target, stream=ask) as call:
                 waiting = asyncio.create_task(call.answer())

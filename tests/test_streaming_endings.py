@@ -62,7 +62,7 @@ _ERROR_STARTS = {
     "/v1/completions": b'data: {"error":{"message":"',
     "/v1/responses": b'event: error\ndata: {"type":"error",',
     "/v1/messages": b'event: error\ndata: {"type":"error","error":{',
-    "/generate": b'event: error\ndata: {"error":{"message":"',
+    "/sse": b'event: error\ndata: {"error":{"message":"',
 }
 
 
@@ -130,6 +130,18 @@ async def test_a_stream_with_its_terminal_signal_is_complete(
     assert (answer.status, answer.body, answer.complete, outcome) == (200, stream + added, True, "completed")
 
 
+@pytest.mark.parametrize("ending", [_CLEAN, *_BREAKS])
+@pytest.mark.parametrize("half", [b'data: {"choices":[],"usage":', b'data: {"choices":[],"usage":\n\n'])
+async def test_what_is_cut_behind_the_finish_signal_is_told_of(half: bytes, ending: str) -> None:
+    """A usage, mostly: it is lost, though the text is not. The error is told once, and the response ends well."""
+    stream = chunk("x") + _STOP
+    answer, _ = await _through(stream + half, ending)
+    assert (answer.status, answer.complete) == (200, True)
+    assert answer.body.startswith(stream + _ERROR_STARTS["/v1/chat/completions"])
+    assert answer.body.endswith(DONE)
+    assert answer.body.count(b'"error"') == 1
+
+
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 async def test_a_body_that_only_the_connections_end_ends_is_verified_as_any_other(version: bytes) -> None:
     """Its framing cannot tell a cut; the terminal signal can. Of a generic stream the end is the end."""
@@ -137,7 +149,7 @@ async def test_a_body_that_only_the_connections_end_ends_is_verified_as_any_othe
     cases = [
         ("/v1/chat/completions", chunk("x") + _STOP, "completed"),
         ("/v1/chat/completions", chunk("x"), "upstream_truncated"),
-        ("/generate", b"data: x\n\n", "completed"),
+        ("/sse", b"data: x\n\n", "completed"),
     ]
     for path, stream, outcome in cases:
 
@@ -172,11 +184,11 @@ async def test_every_choice_must_be_finished() -> None:
 async def test_a_generic_stream_is_complete_at_its_clean_end_only(ending: str) -> None:
     """A cut one gets an ``error`` event, which the client can read, and a broken end for those who do not look."""
     stream = b"data: x\n\n"
-    answer, outcome = await _through(stream, ending, "/generate")
+    answer, outcome = await _through(stream, ending, "/sse")
     if ending == _CLEAN:
         assert (answer.body, answer.complete, outcome) == (stream, True, "completed")
     else:
-        assert answer.body.startswith(stream + _ERROR_STARTS["/generate"])
+        assert answer.body.startswith(stream + _ERROR_STARTS["/sse"])
         assert answer.body.endswith(b"}}\n\n")
         assert (answer.complete, outcome) == (False, "upstream_error")
 
@@ -191,9 +203,9 @@ async def test_the_error_event_of_a_cut_generic_stream_reaches_a_client_that_is_
         await client.say(_sent(stream, "close"))
 
     async with peer(talk) as upstream, proxying(upstream.url) as proxy:
-        async with chat(proxy.port, "/generate", receive_buffer_bytes=4096) as call:
+        async with chat(proxy.port, "/sse", receive_buffer_bytes=4096) as call:
             await call.head()
-            assert (await call.rest()).startswith(stream + _ERROR_STARTS["/generate"])
+            assert (await call.rest()).startswith(stream + _ERROR_STARTS["/sse"])
             assert call.complete is False
         assert await proxy.outcome() == "upstream_error"
 

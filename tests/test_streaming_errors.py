@@ -109,7 +109,7 @@ async def test_noise_before_the_error_changes_nothing() -> None:
         ("/v1/chat/completions", chunk("x"), _sse({"error": {"message": "no", "code": 500}}), DONE),
         ("/v1/chat/completions", chunk("x"), _sse({"error": {"message": "no"}}) + DONE, b""),
         (_RESPONSES, _CREATED, _sse({**_RESPONSES_ERROR, "error": {"message": "no"}}, "error"), b""),
-        (_MESSAGES, b'data: {"type":"message_start"}\n\n', _sse({"type": "error", "error": {}}, "error"), b""),
+        (_MESSAGES, _sse({"type": "message_start"}, "message_start"), _sse({"type": "error", "error": {}}, "error"), b""),
     ],
 )  # fmt: skip
 async def test_an_error_in_the_middle_passes_as_it_is(path: str, before: bytes, error: bytes, after: bytes) -> None:
@@ -135,7 +135,7 @@ async def test_an_error_in_the_middle_ends_a_stream_that_the_upstream_leaves_ope
 
 async def test_nothing_of_a_generic_stream_is_taken_for_an_error() -> None:
     """Its payloads mean nothing to us; its named ``error`` event belongs to its own clients."""
-    stream = b'event: error\ndata: {"error":{"message":"no","code":400}}\n\n'
+    stream = b'event: error\ndata: {"message":"no","code":400}\n\n'
     async with proxied(_sends(stream)) as proxy, calling(proxy.port) as call:
         answer = await call.answer()
         assert (answer.status, answer.body, answer.complete) == (200, stream, True)

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from .event_streams import reference_events
-from .streaming import DONE, Handler, Upstream, body, chunk, proxied, start
+from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, start
 from .wire import Answer, calling
 
 SSE = {"Accept": "text/event-stream"}
@@ -145,6 +145,35 @@ async def test_a_stream_without_its_prefixes_is_one_to_an_sdk() -> None:
         answer, outcome = await _asked(_sends(content_type, *lines), "/v1/chat/completions", {"stream": True})
         assert answer.body == chunk("Hi") + chunk("", finish="stop") + DONE
         assert outcome == "completed"
+
+
+async def test_a_document_alone_is_told_as_soon_as_it_is_not() -> None:
+    """A first one may be no event of the API at all; behind the second there is no doubt."""
+    first, second, end = (
+        piece.removeprefix(b"data: ")[:-2] for piece in (chunk("Hi"), chunk(" you"), chunk("", finish="stop"))
+    )
+
+    async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send, "application/json")
+        await body(send, first + b"\n")
+        await upstream.go.wait()
+        await body(send, second + b"\n")
+        await event(upstream.left)
+
+    sent = {"Content-Type": "application/json"}
+    asked = {"headers": sent, "body": b'{"stream":true}'}
+    async with (
+        proxied(handler, commit_after_seconds=0.02) as proxy,
+        calling(proxy.port, "POST", "/v1/chat/completions", **asked) as call,  # type: ignore[arg-type]
+    ):
+        assert await call.until(b"\n") == b": ping\n"
+        proxy.upstream.go.set()
+        assert await call.until(chunk(" you")) == chunk("Hi") + chunk(" you")
+        call.leave()
+    answer, outcome = await _asked(_sends("application/json", end), "/v1/chat/completions", {"stream": True})
+    assert (answer.body, outcome) == (chunk("", finish="stop") + DONE, "completed")
+    answer, outcome = await _asked(_sends("application/json", first), "/v1/chat/completions", {"stream": True})
+    assert (answer.status, outcome) == (502, "upstream_error")
 
 
 async def test_a_whole_answer_is_a_stream_to_an_sdk() -> None:

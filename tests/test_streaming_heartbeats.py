@@ -49,8 +49,8 @@ async def _three(call: Call, first: bytes, beat: bytes) -> None:
         ("/v1/responses", _CREATED, {}, b": ping\n"),
         ("/v1/messages", _MESSAGE_START, {}, _PING),
         ("/v1/messages", _MESSAGE_START, _BROWSER, _PING),
-        ("/generate", b"data: x\n\n", {"Accept": "text/event-stream"}, b": ping\n\n"),
-        ("/generate", b"id: 1\ndata: x\n\n", {"Accept": "text/event-stream"}, b": ping\n"),
+        ("/sse", b"data: x\n\n", {"Accept": "text/event-stream"}, b": ping\n\n"),
+        ("/sse", b"id: 1\ndata: x\n\n", {"Accept": "text/event-stream"}, b": ping\n"),
     ],
 )
 async def test_each_dialect_has_its_own_form(path: str, first: bytes, headers: dict[str, str], beat: bytes) -> None:

@@ -116,10 +116,11 @@ def test_every_outcome_is_reached_by_a_test() -> None:
 
 async def test_a_drained_stream_ends_cleanly() -> None:
     """With the dialect's error and its terminator; a generic one too, for its client is to come back."""
-    for path, last in (("/v1/chat/completions", DONE), ("/generate", b"}}\n\n")):
-        async with proxied(_sends(chunk("x"), open_end=True)) as proxy:
+    cases = (("/v1/chat/completions", chunk("x"), DONE), ("/sse", b"data: x\n\n", b"}}\n\n"))
+    for path, first, last in cases:
+        async with proxied(_sends(first, open_end=True)) as proxy:
             async with chat(proxy.port, path) as call:
-                await call.until(chunk("x"))
+                await call.until(first)
                 proxy.lifecycle.cut_all()
                 stream = await call.rest()
             assert b'"code":"drained"' in stream

@@ -257,8 +257,14 @@ async def test_generic_get_streams_and_mcp_may_be_silent(options: dict[str, Any]
 
 async def test_a_generic_post_stream_may_not_be_silent() -> None:
     """Somebody waits for an answer."""
-    async with proxied(_event_then_silence, idle_timeout_seconds=_SHORT) as proxy:
-        answer = await ask(proxy.port, "POST", "/generate", body=b"{}", headers={"Accept": "text/event-stream"})
+
+    async def of_nobody(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, b"data: x\n\n")
+        await asyncio.Event().wait()
+
+    async with proxied(of_nobody, idle_timeout_seconds=_SHORT) as proxy:
+        answer = await ask(proxy.port, "POST", "/sse", body=b"{}", headers={"Accept": "text/event-stream"})
         assert b'"code":"idle_timeout"' in answer.body
         assert not answer.complete
         assert await proxy.outcome() == "idle_timeout"
@@ -281,7 +287,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_the_upstream_paused(co
     async with proxied(handler, **settings) as proxy:
         before = open_sockets()
         headers = {"Accept": "text/event-stream"} if content_type == "text/event-stream" else {}
-        async with calling(proxy.port, "POST", "/generate", headers=headers, receive_buffer_bytes=4096):
+        async with calling(proxy.port, "POST", "/sse", headers=headers, receive_buffer_bytes=4096):
             await event(proxy.upstream.arrived)
             await event(proxy.upstream.left)
             # All buffers between here and there together hold less, and one that reads gets it in a moment.
@@ -323,7 +329,7 @@ async def test_a_heartbeat_that_is_not_taken_finds_a_stalled_client_too() -> Non
     settings = {"client_stall_timeout_seconds": 0.2, "heartbeat_seconds": 0.02}
     async with (
         proxied(handler, **settings) as proxy,
-        calling(proxy.port, "POST", "/generate", receive_buffer_bytes=4096),
+        calling(proxy.port, "POST", "/sse", receive_buffer_bytes=4096),
     ):
         assert await proxy.outcome() == "client_stalled"
 

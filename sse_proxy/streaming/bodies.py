@@ -84,7 +84,11 @@ class StreamBody:
         #: What came before the first event, where that event may still turn into a status though nothing is rewritten.
         self._held: list[bytes] = []
         self._holds = not rewrite and not to_sse
+        #: A document that stays alone may be none of the API's events: the first is held until there is more to see.
+        self._may_be_alone = rewrite and framing is Framing.JSON and not transfer.dialect.completes_at_end
         self._framing = framing
+        #: Payload events that are known to be some.
+        self._counted = 0
         self._pipeline = transfer.pipeline = Pipeline(
             transfer.dialect,
             state=StreamState(choices=facts.choices, wants_named_errors=facts.variant.wants_named_errors),
@@ -115,14 +119,15 @@ class StreamBody:
 
     async def end(self) -> None:
         transfer, pipeline = self._transfer, self._pipeline
-        before = pipeline.events
         tail = pipeline.flush()
-        self._count(pipeline.events - before)
+        self._count()
         if pipeline.events == 1 and self._framing is Framing.JSON and pipeline.dialect.completes_at_end:
             transfer.repair("single_json")
         try:
             tail += pipeline.conclude()
         except Truncated:
+            if self._is_alone:
+                raise UpstreamProtocolError("the upstream answered with JSON where a stream was asked for") from None
             if tail or self._held:
                 await self._write(tail)
             raise
@@ -132,7 +137,6 @@ class StreamBody:
 
     async def _pass(self, data: bytes) -> None:
         pipeline = self._pipeline
-        before = pipeline.events
         try:
             out = pipeline.feed(data)
         except (EventTooLarge, UpstreamProtocolError):
@@ -141,13 +145,20 @@ class StreamBody:
                 await self._start()
                 await self._release()
             raise
-        if pipeline.events != before:
-            self._count(pipeline.events - before)
+        if pipeline.events != self._counted:
+            self._count()
         if out:
             await self._write(out)
 
+    @property
+    def _is_alone(self) -> bool:
+        return self._may_be_alone and self._pipeline.events == 1 and not self._pipeline.over
+
     async def _write(self, out: bytes) -> None:
         client = self._transfer.client
+        if self._is_alone:
+            self._held.append(out)
+            return
         if client.status is None:
             if self._holds and not self._pipeline.events:
                 self._held.append(out)
@@ -170,8 +181,10 @@ class StreamBody:
                 raise error
             await client.start(*self._head)
 
-    def _count(self, events: int) -> None:
-        if events:
-            self._transfer.count_events(events)
-        if self._pipeline.over:
+    def _count(self) -> None:
+        pipeline = self._pipeline
+        if pipeline.events != self._counted and not self._is_alone:
+            self._transfer.count_events(pipeline.events - self._counted)
+            self._counted = pipeline.events
+        if pipeline.over:
             self._transfer.nothing_more_expected()
