@@ -147,11 +147,12 @@ class Pipeline:
 
     def flush(self) -> bytes:
         """After the last byte: the last event if only its blank line is missing, nothing of one cut in the middle."""
-        events = list(filter(self._reader.is_whole, self._framer.finish()))
+        left = self._framer.finish()
+        events = list(filter(self._reader.is_whole, left))
         if events and self._rewrite and isinstance(self._framer, Framer):
             self._count("missing_final_blank_line")
         told = self._reframe(events, b"")
-        self._cut = self._framer.cut or self._reader.holding
+        self._cut = self._cut or self._framer.cut or self._reader.holding or len(events) < len(left)
         return told
 
     def conclude(self) -> bytes:
@@ -161,7 +162,8 @@ class Pipeline:
             Truncated: the answer is not whole.
         """
         state, teller = self.state, self._teller
-        whole = not self._cut and (state.complete or self.dialect.completes_at_end)
+        # Behind the terminator nothing is the answer's.
+        whole = state.terminated or (not self._cut and (state.complete or self.dialect.completes_at_end))
         if state.error is None and not whole:
             raise Truncated
         if teller.has_shape:

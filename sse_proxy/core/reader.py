@@ -79,9 +79,7 @@ class Reader:
                 continue
             for whole in self._expanded(event):
                 failed = self._state.error is not None
-                payload = _parse(whole.data) if self._json else {}
-                if self._only_objects and self._json and not payload and whole.data != b"[DONE]":
-                    raise UpstreamProtocolError("the upstream answered with something else than the API's events")
+                payload = self._payload(whole)
                 self._fold(whole, payload)
                 yield self._named(whole, payload), payload, failed
 
@@ -113,7 +111,7 @@ class Reader:
         if payload is None:
             return
         self.recognises = False
-        found = dialect_of_first_event(replace(record, data=payload), _parse(payload))
+        found = dialect_of_first_event(replace(record, data=payload), _parse(payload) or {})
         if found is not None:
             self.dialect = found
             self._json = found.json
@@ -130,11 +128,19 @@ class Reader:
         # What is only watched is understood as far as it can be, and never held.
         return [replace(event, data=payload) for payload in repair_payload(event.data, {})]
 
+    def _payload(self, event: Event) -> JSONObject:
+        if not self._json:
+            return {}
+        payload = _parse(event.data)
+        if payload is None and self._only_objects and event.data != b"[DONE]":
+            raise UpstreamProtocolError("the upstream answered with something else than the API's events")
+        return payload or {}
+
     def _expanded(self, event: Event) -> list[Event]:
         """*event*, or the events of a stream where it is a whole answer in one document."""
         if self._mender is None or self._state.started or not self._json:
             return [event]
-        events = self.dialect.from_document(_parse(event.data))
+        events = self.dialect.from_document(_parse(event.data) or {})
         if events is None:
             return [event]
         self._mender.count("single_json")
@@ -168,7 +174,8 @@ class Reader:
             self._state.last = passed
 
 
-def _parse(data: bytes) -> JSONObject:
-    if not data.startswith(b"{") or len(data) > _MAX_PARSED_BYTES:
-        return {}
-    return json_object(data) or {}
+def _parse(data: bytes) -> JSONObject | None:
+    """The object that *data* is, {} for one that is too large to be parsed; None for anything else."""
+    if not data.startswith(b"{"):
+        return None
+    return {} if len(data) > _MAX_PARSED_BYTES else json_object(data)

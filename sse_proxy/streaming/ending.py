@@ -12,7 +12,7 @@ from ..errors import ClientLeft, Drained, EventTooLarge, Outcome, SSEProxyError,
 from ..errors_http import error_response
 from .transfer import Transfer
 
-__all__ = ["is_harmless", "natural_outcome", "tell"]
+__all__ = ["natural_outcome", "rest_in_spite_of", "tell"]
 
 
 def natural_outcome(transfer: Transfer, status: int) -> Outcome | None:
@@ -23,11 +23,17 @@ def natural_outcome(transfer: Transfer, status: int) -> Outcome | None:
     return Outcome.UPSTREAM_ERROR if status >= 500 else None
 
 
-def is_harmless(error: Exception, transfer: Transfer) -> bool:
-    """Whether *error* came when the upstream had said it all, and the client was sent all of it."""
+def rest_in_spite_of(error: Exception, transfer: Transfer) -> bytes | None:
+    """What ends the stream well, though *error* came when the upstream had said it all; None where it must be told."""
     pipeline, client = transfer.pipeline, transfer.client
-    over = pipeline is not None and pipeline.over and client.status is not None and not client.interrupted
-    return over and not isinstance(error, (ClientLeft, EventTooLarge))
+    if pipeline is None or not pipeline.over or client.status is None or client.interrupted:
+        return None
+    if isinstance(error, (ClientLeft, EventTooLarge)):
+        return None
+    try:
+        return pipeline.flush() + pipeline.conclude()
+    except SSEProxyError:  # it had begun to say something more
+        return None
 
 
 async def tell(error: SSEProxyError, transfer: Transfer) -> None:

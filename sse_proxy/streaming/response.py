@@ -25,7 +25,7 @@ from .application import Application
 from .bodies import Body
 from .choice import open_body
 from .client import Client
-from .ending import is_harmless, natural_outcome, tell
+from .ending import natural_outcome, rest_in_spite_of, tell
 from .policy import Policy
 from .pulse import Pulse
 from .receiver import Receiver
@@ -209,10 +209,9 @@ class Response:
         self._end()
 
     async def _end_with(self, error: Exception) -> None:
-        pipeline = self.transfer.pipeline
-        if pipeline is not None and is_harmless(error, self.transfer):
+        if (rest := rest_in_spite_of(error, self.transfer)) is not None:
             self.outcome = natural_outcome(self.transfer, self._upstream_status)
-            await self._client.write(pipeline.flush() + pipeline.conclude(), end=True)
+            await self._client.write(rest, end=True)
             return
         told = error if isinstance(error, SSEProxyError) else SSEProxyError("the application failed")
         self.outcome = told.outcome
