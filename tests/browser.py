@@ -69,7 +69,7 @@ class Browser:
         return json.loads(line)
 
     def close(self) -> None:
-        """Ask it to end, once the visits are over."""
+        """Ask it to end."""
         self._stdin.close()
 
     @property

@@ -1,7 +1,7 @@
 """The scene of the browser tests: pages with the frontends on them, in front of a mock and behind the proxy.
 
 A `Site` is the upstream: it serves the page of ``tests/js/page.tsx``, so that behind the proxy the page's origin is the
-proxy's, and hands everything else to a mock of its own, whose requests it can count.
+proxy's, and hands everything else to an app of its own: a mock, whose requests it can count, or another.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,10 +25,10 @@ from sse_proxy.client_protocol import CLOSE_EXTENSION
 from sse_proxy.demo import create_mock
 
 from .browser import Visit
-from .conftest import require_component
+from .conftest import LIMIT_SECONDS, require_component
 from .sdk_stage import Proxy, Stage
 
-__all__ = ["EXAMPLES", "PROMPT", "TARGETS", "Scene", "Site", "scene"]
+__all__ = ["EXAMPLES", "PROMPT", "TARGETS", "Scene", "Site", "behind", "scene"]
 
 _JS = Path(__file__).parent / "js"
 _PACKAGES = _JS / "node_modules"
@@ -76,16 +77,16 @@ class Site:
     """The upstream, an ASGI app."""
 
     url: str = ""
-    #: JSON bodies of the requests to the mock.
+    rest: ASGIApp = field(default_factory=create_mock)
+    #: JSON bodies of the requests to it.
     asked: list[Any] = field(default_factory=list)
-    _mock: ASGIApp = field(default_factory=create_mock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page = self._page(scope["path"]) if scope["type"] == "http" else None
         if page is not None:
             await page(scope, receive, send)
         else:
-            await self._mock(scope, self._listening(receive), send)
+            await self.rest(scope, self._listening(receive), send)
 
     def _page(self, path: str) -> Response | None:
         if path == "/":
@@ -106,8 +107,11 @@ class Site:
         return listening
 
     def generations(self) -> dict[str, int]:
-        """What became of the requests to the mock: how many started, run now, completed, were disconnected, died."""
-        told: dict[str, Any] = httpx.get(f"{self.url}/mock/stats", trust_env=False).raise_for_status().json()
+        """What became of the requests to the mock, once none runs: how many started, completed, were disconnected."""
+        give_up = time.monotonic() + LIMIT_SECONDS
+        told: dict[str, Any] = {"active": 1}
+        while told["active"] and time.monotonic() < give_up:
+            told = httpx.get(f"{self.url}/mock/stats", trust_env=False).raise_for_status().json()
         return {state: count for state, count in told.items() if state != "paths" and count}
 
 
@@ -156,19 +160,20 @@ class Scene:
         return Visit(f"{self.url}/", call, {"prompt": PROMPT, "url": "/chat/stream", **argument})
 
 
-def scene(stage: Stage, target: str, *, cut_after: int | None = None, knobs: Knobs, **settings: Any) -> Scene:
-    """A new site and a proxy in front of it, with a bridge from ``/chat/stream`` to *target* with *knobs*.
+def scene(stage: Stage, target: str, *, knobs: Knobs, **settings: Any) -> Scene:
+    """A new site behind a bridge from ``/chat/stream`` to *target*, path and query of the mock, with its *knobs*.
 
-    Args:
-        stage: Where they live.
-        target: Path and query of the mock.
-        cut_after: The first event stream is cut between proxy and browser after so many writes.
-        knobs: Of the mock.
-        settings: Of the proxy; ``unchecked`` as in `Stage.proxy`.
+    *settings* as `behind` takes them.
     """
-    site = Site()
-    site.url = stage.serve(site)
     asked = f"{target}{'&' if '?' in target else '?'}{urlencode(knobs)}"
-    proxy = stage.proxy(upstream=site.url, bridge=(f"/chat/stream={asked}",), bridge_model="mock", **settings)
-    url = proxy.url if cut_after is None else stage.serve(CutAfter(proxy, cut_after))
-    return Scene(site, proxy, url)
+    return behind(stage, Site(), bridge=(f"/chat/stream={asked}",), bridge_model="mock", **settings)
+
+
+def behind(stage: Stage, site: Site, *, cut_after: int | None = None, **settings: Any) -> Scene:
+    """*site* behind a proxy with *settings*, those of `Stage.proxy`.
+
+    *cut_after*: the first event stream is cut between proxy and browser after so many writes.
+    """
+    site.url = stage.serve(site)
+    proxy = stage.proxy(upstream=site.url, **settings)
+    return Scene(site, proxy, proxy.url if cut_after is None else stage.serve(CutAfter(proxy, cut_after)))

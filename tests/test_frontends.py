@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from sse_proxy import Settings, create_app
 from sse_proxy.demo import answer
 
 from .browser import Browser, Visit, browsing
-from .frontends import PROMPT, TARGETS, Scene, Site, scene
+from .frontends import PROMPT, TARGETS, Scene, Site, behind, scene
 from .sdk_stage import Stage, standing
+from .seed_servers import hono_server
 
 FRONTENDS = ("hook", "reader", "eventSource", "fetchStream")
 TOKENS = 17
@@ -71,6 +73,11 @@ def visit_all(stage: Stage, browser: Browser, scene: Scene) -> dict[str, Any]:
     return results
 
 
+def answers(results: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """Text and error of each frontend."""
+    return [(result["text"], result["error"]) for result in results.values()]
+
+
 def spoken(seen: list[dict[str, Any]]) -> str:
     """The text of the tokens among events."""
     return "".join(json.loads(event["data"])["token"] for event in seen if event["type"] == "message")
@@ -92,13 +99,20 @@ def test_every_frontend_has_the_whole_answer_of_every_api(stage: Stage, browser:
     """Whatever the upstream speaks, a page has its text and its end, and has asked once."""
     found = scene(stage, TARGETS[dialect], knobs=QUICK)
     results = visit_all(stage, browser, found)
-    assert {name: (result["text"], result["error"]) for name, result in results.items()} == dict.fromkeys(
-        FRONTENDS, (said(), None)
-    )
+    assert answers(results) == [(said(), None)] * 4
     for name in ("hook", "eventSource"):
         assert (name, types(results[name]["seen"])) == (name, ["open", "message", "done"])
     assert found.site.generations() == {"started": 4, "completed": 4}
     assert [json.dumps(body).count(PROMPT) for body in found.site.asked] == [1] * 4
+
+
+def test_the_guides_frontends_work_on_the_guides_server(stage: Stage, browser: Browser) -> None:
+    """Hono's takes no GET, and its events begin with ``event:``; the hook and the reader expect neither."""
+    hono = stage.enter(hono_server())
+    route = {"path": "/chat/stream", "upstream_path": "/chat/stream", "body": {"prompt": "{prompt}"}}
+    # The page has to be of the same origin: the site, which has it, hands the rest on to Hono.
+    found = behind(stage, Site(rest=create_app(Settings(upstream=hono.url))), routes=(route,))
+    assert answers(visit_all(stage, browser, found)) == [(f"{PROMPT} ", None)] * 4
 
 
 def test_heartbeats_leave_every_frontend_alone(stage: Stage, browser: Browser) -> None:
@@ -107,9 +121,7 @@ def test_heartbeats_leave_every_frontend_alone(stage: Stage, browser: Browser) -
     silent = {"tokens": 6, "prefill": 0.3, "headers_then_wait": 0.3, "rate": 10}
     found = scene(stage, CHAT, knobs=silent, unchecked=often)
     results = visit_all(stage, browser, found)
-    assert {name: (result["text"], result["error"]) for name, result in results.items()} == dict.fromkeys(
-        FRONTENDS, (said(6), None)
-    )
+    assert answers(results) == [(said(6), None)] * 4
     assert types(results["hook"]["seen"]) == ["open", "message", "done"]
     # 1.1 s of silence each; a busy machine may be late with some.
     assert sum(found.proxy.totals("heartbeats_total", "mode").values()) > 4 * 20
@@ -135,10 +147,8 @@ def test_an_answer_that_breaks_is_an_error_on_the_page(stage: Stage, browser: Br
     assert (told["type"], told["state"], error["code"]) == ("error", 1, FAILURES[failure])
     for name in ("hook", "eventSource"):
         assert (name, types(results[name]["seen"])) == (name, ["open", "message", "error"])
-    texts = {name: result["text"] for name, result in results.items()}
-    assert texts == dict.fromkeys(FRONTENDS, said(4))  # the first of the five events has no text
-    # The guide's own two have no way to tell; the reader does not even look.
-    assert [results[name]["error"] for name in ("eventSource", "fetchStream")] == [error["message"]] * 2
+    # The first of the five events has no text. The guide's own two have no way to tell; the reader does not even look.
+    assert answers(results) == [(said(4), None)] * 2 + [(said(4), error["message"])] * 2
     assert found.site.generations()["started"] == 4
 
 
@@ -151,6 +161,12 @@ def test_a_refusal_is_an_error_on_the_page(stage: Stage, browser: Browser) -> No
     assert results["fetchStream"]["error"] == "the mock was told to fail"
     assert found.proxy.totals("requests_total", "code")["429"] == 4
     assert found.site.generations()["started"] == 4
+
+
+def test_a_page_that_leaves_ends_the_generation(stage: Stage, browser: Browser) -> None:
+    """By closing its `EventSource`, and by the `AbortSignal` of its fetch."""
+    found = scene(stage, CHAT, knobs={"tokens": 5000, "rate": 50})
+    assert visit(stage, browser, found.visit("leaving")) == [2]
 
 
 def test_a_browser_that_connects_again_starts_no_second_generation(
@@ -224,7 +240,7 @@ def test_pages_of_cors_origins_are_let_in(stage: Stage, browser: Browser, elsewh
         elsewhere.visit("all", url=failing.chat, **frontends),
         replace(elsewhere, host="127.0.0.1").visit("all", url=found.chat, **frontends),
     )
-    assert [(result["text"], result["error"]) for result in whole.values()] == [(said(), None)] * 2
+    assert answers(whole) == [(said(), None)] * 2
     assert refused["fetchStream"]["error"] == "the mock was told this status"
     assert [(result["text"], result["error"] is None) for result in unlisted.values()] == [("", False)] * 2
     assert found.site.generations() == {"started": 2, "completed": 2}

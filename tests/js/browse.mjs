@@ -4,7 +4,7 @@
 //
 // Reads a visit a line from stdin, {id, url, call, argument}: a page of its own loads `url` and calls the function `call`
 // that it has put on `window`, with `argument`. Writes a line when the browser is ready, {version}, and one a visit, in
-// the order in which they end: {id, value} or {id, error}. Ends with stdin.
+// the order in which they end: {id, value} or {id, error}. Ends with stdin, and all visits with it.
 import { createInterface } from "node:readline";
 import { launch } from "./chromium.mjs";
 
@@ -24,13 +24,10 @@ async function visit({ id, url, call, argument }) {
     tell({ id, value: value ?? null });
   } catch (error) {
     tell({ id, error: String(error.message) });
-  } finally {
-    await context.close();
   }
+  await context.close().catch(() => {}); // it may be gone with the browser
 }
 
 tell({ version: browser.version() });
-const visits = [];
-for await (const line of createInterface({ input: process.stdin })) visits.push(visit(JSON.parse(line)));
-await Promise.all(visits);
+for await (const line of createInterface({ input: process.stdin })) visit(JSON.parse(line));
 await browser.close();

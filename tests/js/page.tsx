@@ -81,6 +81,21 @@ window.all = async ({ frontends, ...given }) => {
   return Object.fromEntries(await Promise.all(frontends.map(async (name) => [name, await known[name](given)])));
 };
 
+// Readers who have seen enough after the first token. Returns how many generations were stopped, while the page is there.
+window.leaving = async ({ prompt, url }) => {
+  const source = new EventSource(`${url}?prompt=${encodeURIComponent(prompt)}`);
+  await new Promise((resolve) => source.addEventListener("message", resolve, { once: true }));
+  source.close();
+
+  const abort = new AbortController();
+  await streamChatByFetch(prompt, () => abort.abort(), { url, signal: abort.signal }).catch(() => {});
+
+  for (;;) {
+    const { active, disconnected } = await (await fetch("/mock/stats")).json();
+    if (!active) return disconnected;
+  }
+};
+
 // An EventSource that connects again for as long as it is let, or until it has so many messages.
 window.persistent = ({ url, enough = Infinity }) =>
   run(
