@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from sse_proxy.core.dialects import GENERIC, StreamState
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
+from sse_proxy.core.shapes import shape_for
 from sse_proxy.errors import EventTooLarge, IdleTimeout, Truncated
 
 from .dialect_streams import ALL, COMPLETE, DONE, FINISH, LIMIT, TOKEN, drained, pipeline
@@ -281,3 +284,15 @@ def test_large_or_hopeless_payloads_are_not_parsed() -> None:
         assert of_body.feed(event) == event
     assert of_body.state.error is None
     assert of_body.events == 4
+
+
+@pytest.mark.parametrize("output", ["openai", "tokens"])
+@pytest.mark.parametrize("behind", [TOKEN, b'data: {"error":{"message":"no"}}\n\n', DONE])
+def test_nothing_is_told_behind_the_end_of_a_shape(output: Literal["openai", "tokens"], behind: bytes) -> None:
+    """Its client has stopped to read, or would take it for another answer."""
+    told = []
+    for body in (TOKEN + FINISH + DONE, TOKEN + FINISH + DONE + behind):
+        shape = shape_for(output, identity={"id": "c"})
+        of_body = Pipeline(ALL["openai_chat"], state=StreamState(), max_event_bytes=LIMIT, shape=shape)
+        told.append(of_body.feed(body) + of_body.flush() + of_body.conclude())
+    assert told[0] == told[1]

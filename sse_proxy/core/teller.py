@@ -58,7 +58,7 @@ class Teller:
             if self._numbering is not None and event.id is not None:
                 event = replace(event, id=None)
             return encode(event)
-        if failed:
+        if failed or self._ended:
             return b""  # all that a client of the shape can understand was said
         if self._state.error is not None:
             return self.voice.error_frame(self._state.error, self._shape.state)
