@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -44,7 +45,6 @@ async def test_spaces_come_in_front_of_the_document(coding: str) -> None:
         proxy.upstream.go.set()
         assert (await call.rest()).lstrip(b" ") == _ANSWER
         assert call.complete
-        assert proxy.value('heartbeats_total{mode="space"}') >= 0
         await proxy.idle()
         assert proxy.outcomes() == {}
 
@@ -67,7 +67,7 @@ async def test_an_error_is_told_and_the_connection_broken_off(
         await _is_kept(call)
         proxy.upstream.go.set()
         told = await call.rest()
-        assert told.lstrip(b" ").startswith(b'{"error":')
+        assert json.loads(told).keys() == {"error"}
         assert message in told
         assert not call.complete
 
