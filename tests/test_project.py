@@ -134,7 +134,9 @@ def test_every_setting_is_documented_as_it_is() -> None:
     ]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/settings.md", "docs/frontends.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/settings.md", "docs/frontends.md"]
+)
 def test_relative_links_lead_somewhere(document: str) -> None:
     """A link to a file of the project has that file at its end."""
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", (PROJECT / document).read_text())
