@@ -20,6 +20,8 @@ from .anthropic import ANTHROPIC
 from .base import Dialect, compact, usage_counts
 from .deltas import Delta, ToolCall
 from .native import BLOCK, error_body, named_error
+from .openai_chat import CHAT, COMPLETIONS
+from .openai_deltas import objects
 from .state import JSONObject, StreamState
 from .voice import Voice
 
@@ -110,18 +112,20 @@ def _inspect_invoke(event: Event, payload: JSONObject, state: StreamState) -> No
     outputs = payload.get("outputs")  # Mistral
     for output in outputs if isinstance(outputs, list) else ():
         reason = reason or (isinstance(output, dict) and output.get("stop_reason"))
-    state.finished = state.finished or bool(reason) or "messageStop" in payload
-    if counts := usage_counts(payload.get("amazon-bedrock-invocationMetrics"), _METRICS):
+    metrics = payload.get("amazon-bedrock-invocationMetrics")  # in the last chunk, whatever the model
+    state.finished = state.finished or bool(reason) or "messageStop" in payload or metrics is not None
+    if counts := usage_counts(metrics, _METRICS):
         state.usage = state.usage | counts
 
 
 def _invoke_deltas(event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
     if "type" in payload:
         return ANTHROPIC.deltas(event, payload, state)
+    if choices := objects(payload.get("choices")):  # OpenAI's models, and others that speak like them
+        return (CHAT if "delta" in choices[0] else COMPLETIONS).deltas(event, payload, state)
     outputs = payload.get("outputs")
     found = outputs[0] if isinstance(outputs, list) and outputs and isinstance(outputs[0], dict) else payload
-    nova = _object(payload, "contentBlockDelta", "delta")
-    text = next((nova[key] for key in ("text",) if key in nova), None)
+    text = _object(payload, "contentBlockDelta", "delta").get("text")  # Nova
     for key in ("generation", "outputText", "text"):  # Llama, Titan, Mistral
         text = found.get(key) if text is None else text
     reason = (

@@ -36,6 +36,14 @@ def _deltas(event: Event, payload: JSONObject, state: StreamState) -> list[Delta
     return [Delta(text=text)] if isinstance(text, str) and text else []
 
 
+def _from_document(document: JSONObject) -> list[Event] | None:
+    """The REST API's envelope around a whole answer."""
+    result = document.get("result")
+    if not (isinstance(result, dict) and isinstance(result.get("response"), str)):
+        return None
+    return [Event(data=compact(result)), Event(data=b"[DONE]")]
+
+
 def _error_body(error: SSEProxyError) -> bytes:
     # Both what its clients read and what everybody else does.
     about = error_object(error)
@@ -49,6 +57,7 @@ CLOUDFLARE = Dialect(
     markers=(b"[DONE]", b'"usage":', b'"errors"', b'"error"', b'"finish_reason":'),
     inspect=_inspect,
     deltas=_deltas,
+    from_document=_from_document,
     error_body=_error_body,
     error_frame=lambda error, _state: b"data: " + _error_body(error) + b"\n\n" + DONE,
     terminator=DONE,

@@ -40,6 +40,15 @@ def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Del
     return [Delta(finish="stop")] if kind == "message_end" else []
 
 
+def _from_document(document: JSONObject) -> list[Event] | None:
+    """A whole answer (``response_mode: "blocking"``): as an event of the stream, and the event that ends it."""
+    if document.get("event") != "message" or not isinstance(document.get("mode"), str):
+        return None
+    told = {key: value for key, value in document.items() if key not in {"metadata", "mode"}}
+    end = {key: value for key, value in document.items() if key not in {"answer", "mode"}} | {"event": "message_end"}
+    return [Event(data=compact(told)), Event(data=compact(end))]
+
+
 def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
     about = {"event": "error", "status": error.http_status, "code": error.code, "message": str(error)}
     return b"data: " + compact({**about, "error": error_object(error)}) + b"\n\n"
@@ -58,6 +67,7 @@ DIFY = Dialect(
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,
+    from_document=_from_document,
     comment=BLOCK,
     error_body=error_body,
     error_frame=_error_frame,

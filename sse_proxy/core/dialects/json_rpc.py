@@ -19,6 +19,7 @@ __all__ = ["A2A", "MCP"]
 
 _MCP_HEADERS = (b"mcp-session-id", b"mcp-protocol-version")
 _A2A_METHODS = frozenset({"message/stream", "tasks/resubscribe", "SendStreamingMessage", "SubscribeToTask"})
+_A2A_KINDS = frozenset({"artifactUpdate", "message", "statusUpdate", "task"})
 _FINAL_STATES = frozenset({"completed", "canceled", "failed", "rejected", "input-required", "auth-required"})
 #: JSON-RPC 2.0 § 5.1: reserved for implementations.
 _SERVER_ERROR = -32000
@@ -44,22 +45,32 @@ def _mcp_deltas(event: Event, _payload: JSONObject, _state: StreamState) -> list
     return [Delta(text=text)] if text else []
 
 
+def _result(payload: JSONObject) -> JSONObject:
+    """The object that a message of A2A tells of, with its ``kind``; since version 1 that is the key which holds it."""
+    result = payload.get("result")
+    fields: JSONObject = result if isinstance(result, dict) else {}
+    for kind in _A2A_KINDS & fields.keys():
+        inner = fields[kind]
+        if isinstance(inner, dict):
+            return {"kind": kind, **inner}
+    return fields
+
+
 def _inspect_a2a(event: Event, payload: JSONObject, state: StreamState) -> None:
     if event.event == b"error" or payload.get("error"):
         state.error = reported_error(payload, event.data)
         return
-    result = payload.get("result")
-    fields = result if isinstance(result, dict) else {}
+    fields = _result(payload)
     status = fields.get("status")
-    over = status.get("state") if isinstance(status, dict) else None
+    told = str(status.get("state")) if isinstance(status, dict) else ""
+    over = told.removeprefix("TASK_STATE_").replace("_", "-").lower() in _FINAL_STATES
     message = fields.get("kind") == "message"  # an answer without a task is one message
-    if fields.get("final") is True or message or str(over).removeprefix("TASK_STATE_").lower() in _FINAL_STATES:
+    if fields.get("final") is True or message or over:
         state.finished = True
 
 
 def _a2a_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
-    result = payload.get("result")
-    fields = result if isinstance(result, dict) else {}
+    fields = _result(payload)
     artifact, status = fields.get("artifact"), fields.get("status")
     text = _texts(fields.get("parts"))
     if isinstance(artifact, dict):
@@ -86,7 +97,7 @@ A2A = Dialect(
     claims=_is_a2a,
     reads_body=True,
     always_streams=True,
-    markers=(b'"final"', b'"state"', b'"kind":"message"', b'"kind": "message"', b'"error"', b"event: error"),
+    markers=(b'"final"', b'"state"', b'"message"', b'"error"', b"event: error"),
     inspect=_inspect_a2a,
     deltas=_a2a_deltas,
     error_body=_rpc_error,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..sse import Event
-from .base import Dialect, reported_error, usage_counts
+from .base import Dialect, compact, reported_error, usage_counts
 from .deltas import Delta
 from .native import BLOCK, error_body, named_error
+from .openai_deltas import objects
 from .state import JSONObject, StreamState
 
 __all__ = ["LLAMACPP", "LM_STUDIO"]
@@ -53,6 +54,19 @@ def _studio_deltas(event: Event, payload: JSONObject, _state: StreamState) -> li
     return []
 
 
+def _studio_from_document(document: JSONObject) -> list[Event] | None:
+    """A whole answer, which is also what ``chat.end`` has as its result."""
+    if "model_instance_id" not in document or "output" not in document:
+        return None
+    told: list[JSONObject] = [{"type": "chat.start", "model_instance_id": document["model_instance_id"]}]
+    for item in objects(document["output"]):
+        kind = str(item.get("type"))
+        if kind in {"message", "reasoning"}:
+            told.append({"type": f"{kind}.delta", "content": item.get("content")})
+    told.append({"type": "chat.end", "result": document})
+    return [Event(event=str(payload["type"]).encode(), data=compact(payload)) for payload in told]
+
+
 LLAMACPP = Dialect(
     name="llamacpp",
     paths=("/completion", "/completions", "/infill"),
@@ -68,10 +82,14 @@ LLAMACPP = Dialect(
 LM_STUDIO = Dialect(
     name="lm_studio",
     paths=("/api/v1/chat",),
+    claims=lambda sign: sign.document is None or sign.document.keys() >= {"input", "model"},
+    reads_body=True,
     speaks=lambda event, _payload: event.event == b"chat.start",
     markers=(b"chat.end", b"event: error", b'"error"'),
     inspect=_inspect_studio,
     deltas=_studio_deltas,
+    from_document=_studio_from_document,
+    names_events=True,
     comment=BLOCK,
     error_body=error_body,
     error_frame=named_error,

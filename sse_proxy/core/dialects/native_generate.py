@@ -1,15 +1,21 @@
 """Servers with streams of their own that repeat the text so far: vLLM's demo, SGLang, FastChat (formats.md § A2).
 
 vLLM's demo and FastChat's worker write JSON documents with a line end or NUL between them and end with the body; SGLang
-writes SSE, in early releases documents with NUL under the Content-Type of SSE.
+writes SSE, in early releases documents with NUL under the Content-Type of SSE. ``/generate`` is what many people call
+their own endpoint: where the answer is not like vLLM's, its row does what the generic one would.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ...errors import SSEProxyError
+from ..documents import json_object
 from ..framers.base import Framing
 from ..sse import Event
-from .base import Dialect, Sign, reported_error, usage_counts
+from .base import Dialect, Sign, compact, reported_error, usage_counts
 from .deltas import Delta, suffix_of
+from .generic import GENERIC
 from .native import BLOCK, NDJSON, error_body, named_error
 from .openai_chat import DONE
 from .state import JSONObject, StreamState
@@ -17,6 +23,10 @@ from .state import JSONObject, StreamState
 __all__ = ["FASTCHAT", "LMDEPLOY", "SGLANG_GENERATE", "VLLM_GENERATE"]
 
 _USAGE = {"prompt_tokens": "input", "completion_tokens": "output", "cached_tokens": "cached_input"}
+#: One of these is in each request to SGLang's own API, and hardly in one to a server that someone wrote for themselves.
+_SGLANG_INPUTS = frozenset({"text", "input_ids", "input_embeds"})
+#: FastChat's ErrorCode.INTERNAL_ERROR.
+_FASTCHAT_ERROR = 50001
 _LMDEPLOY_USAGE = {"input_tokens": "input", "tokens": "output"}
 
 
@@ -27,16 +37,19 @@ def _grown(text: str, state: StreamState, index: int = 0) -> str:
 
 
 def _inspect_vllm(event: Event, payload: JSONObject, state: StreamState) -> None:
-    if payload.get("error"):
-        state.error = reported_error(payload, event.data)
+    document = json_object(event.data) or {}
+    if document.get("error") and len(document) == 1:
+        state.error = reported_error(document, event.data)
+    else:
+        GENERIC.inspect(event, payload, state)
 
 
-def _vllm_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
-    texts = payload.get("text")
-    found = texts if isinstance(texts, list) else [texts]
-    return [
-        Delta(index=index, text=_grown(text, state, index)) for index, text in enumerate(found) if isinstance(text, str)
-    ]
+def _vllm_deltas(event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
+    texts = (json_object(event.data) or {}).get("text")
+    if not isinstance(texts, list):
+        return GENERIC.deltas(event, payload, state)
+    found = [(index, text) for index, text in enumerate(texts) if isinstance(text, str)]
+    return [Delta(index=index, text=_grown(text, state, index)) for index, text in found]
 
 
 def _inspect_sglang(event: Event, payload: JSONObject, state: StreamState) -> None:
@@ -67,6 +80,10 @@ def _inspect_fastchat(event: Event, payload: JSONObject, state: StreamState) -> 
     state.finished = state.finished or bool(payload.get("finish_reason"))
 
 
+def _fastchat_error(error: SSEProxyError, _state: StreamState) -> bytes:
+    return compact({"text": str(error), "error_code": _FASTCHAT_ERROR}) + b"\0"
+
+
 def _fastchat_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
     text, reason = payload.get("text"), payload.get("finish_reason")
     finish = ("length" if reason == "length" else "stop") if reason else None
@@ -91,6 +108,10 @@ def _is_vllm(sign: Sign) -> bool:
     return "prompt" in (sign.document or {})
 
 
+def _is_sglang(sign: Sign) -> bool:
+    return sign.document is None or not _SGLANG_INPUTS.isdisjoint(sign.document)
+
+
 VLLM_GENERATE = Dialect(
     name="vllm_generate",
     paths=("/generate",),
@@ -98,6 +119,7 @@ VLLM_GENERATE = Dialect(
     reads_body=True,
     framing=Framing.JSON,
     native=NDJSON,
+    json=False,
     inspect=_inspect_vllm,
     deltas=_vllm_deltas,
     comment=BLOCK,
@@ -110,6 +132,8 @@ VLLM_GENERATE = Dialect(
 SGLANG_GENERATE = Dialect(
     name="sglang_generate",
     paths=("/generate",),
+    claims=_is_sglang,
+    reads_body=True,
     speaks=lambda _event, payload: "text" in payload and "meta_info" in payload,
     markers=(
         b'"finish_reason":{',
@@ -132,7 +156,7 @@ FASTCHAT = Dialect(
     paths=("/worker_generate_stream",),
     always_streams=True,
     framing=Framing.JSON,
-    native=NDJSON,
+    native=replace(NDJSON, error_frame=_fastchat_error, closes=b"\0"),
     inspect=_inspect_fastchat,
     deltas=_fastchat_deltas,
     comment=BLOCK,

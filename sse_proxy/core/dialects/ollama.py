@@ -1,7 +1,7 @@
 """Ollama's own API, chat and generate: NDJSON whose last line says ``"done": true`` (reference: formats.md § A2, § B4).
 
-``/api/chat`` is also where the AI SDK's ``useChat`` posts to; its requests name no model. A request that does not say
-whether it wants a stream does.
+``/api/chat`` is also where the AI SDK's ``useChat`` posts to; its requests have the chat's ``id``, and seldom a model.
+A request that does not say whether it wants a stream does.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _tool_calls(calls: object, state: StreamState) -> tuple[ToolCall, ...]:
 
 
 def _claims(sign: Sign) -> bool:
-    return sign.document is None or "model" in sign.document
+    return sign.document is None or ("model" in sign.document and "id" not in sign.document)
 
 
 OLLAMA = Dialect(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, compact, reported_error, usage_counts
+from .base import Dialect, Sign, compact, reported_error, usage_counts
 from .openai_deltas import chat_deltas, chat_from_document, completions_deltas, completions_from_document
 from .state import JSONObject, StreamState
 
@@ -45,8 +45,11 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
         state.error = reported_error(payload, event.data)
         return
     if not state.started:
-        state.identity = {key: payload[key] for key in ("id", "created", "model") if key in payload}
-    if counts := usage_counts(payload.get("usage"), _USAGE):
+        # Azure's first chunk tells the results of its filter, and has all of these empty.
+        state.identity = {key: payload[key] for key in ("id", "created", "model") if payload.get(key)}
+    groq = payload.get("x_groq")
+    usage = payload.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+    if counts := usage_counts(usage, _USAGE):
         state.usage = counts
     _finish(payload.get("choices"), state)
 
@@ -62,6 +65,11 @@ def _finish(choices: object, state: StreamState) -> None:
     state.finished = 0 < wanted <= len(state.finished_choices)
 
 
+def _is_completions(sign: Sign) -> bool:
+    """``/completions`` alone is llama.cpp's own, unless a deployment of Azure's or a model is named."""
+    return "/v1/" in sign.path or "/deployments/" in sign.path or "model" in (sign.document or {})
+
+
 def _is_ping(event: Event) -> bool:
     # Not of this API, but some servers send it all the same, and the SDKs take its data for a chunk.
     return event.event == b"ping"
@@ -72,13 +80,13 @@ def _noop(kind: str, choice: JSONObject) -> bytes:
 
 
 def _chat_noop(state: StreamState) -> bytes:
-    identity = state.identity or {"id": "chatcmpl-keepalive", "created": 0, "model": ""}
+    identity = {"id": "chatcmpl-keepalive", "created": 0, "model": "", **state.identity}
     choice = {"index": 0, "delta": {}, "finish_reason": None}
     return _noop("chat.completion.chunk", {**identity, "choices": [choice]})
 
 
 def _completions_noop(state: StreamState) -> bytes:
-    identity = state.identity or {"id": "cmpl-keepalive", "created": 0, "model": ""}
+    identity = {"id": "cmpl-keepalive", "created": 0, "model": "", **state.identity}
     choice = {"index": 0, "text": "", "logprobs": None, "finish_reason": None}
     return _noop("text_completion", {**identity, "choices": [choice]})
 
@@ -118,7 +126,8 @@ CHAT = Dialect(
 COMPLETIONS = replace(
     CHAT,
     name="openai_completions",
-    paths=("/v1/completions",),
+    paths=("/completions",),
+    claims=_is_completions,
     deltas=completions_deltas,
     from_document=completions_from_document,
     speaks=lambda _event, payload: payload.get("object") == "text_completion",

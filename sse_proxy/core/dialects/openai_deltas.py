@@ -86,12 +86,17 @@ def completions_deltas(_event: Event, payload: JSONObject, _state: StreamState) 
 def chat_from_document(document: JSONObject) -> list[Event] | None:
     """A ``chat.completion`` as one chunk with all of each message, one with the finish reasons, and the usage."""
     choices = objects(document.get("choices"))
-    if not any(isinstance(choice.get("message"), dict) for choice in choices):
+    if not any(_is_whole(choice) for choice in choices):
         return None
     told: list[JSONObject] = [
         {"index": _index(choice), "delta": _numbered(choice), "finish_reason": None} for choice in choices
     ]
     return _chunks(document, "chat.completion.chunk", told, choices, delta={})
+
+
+def _is_whole(choice: JSONObject) -> bool:
+    """Whether *choice* is that of a document; Perplexity's chunks have all of the message so far beside their delta."""
+    return isinstance(choice.get("message"), dict) and ("delta" not in choice or bool(choice.get("finish_reason")))
 
 
 def _numbered(choice: JSONObject) -> JSONObject:

@@ -51,6 +51,12 @@ def _is_ping(event: Event) -> bool:
     return event.event in {b"keepalive", b"ping"} or event.data == b"[DONE]"
 
 
+def _speaks(event: Event, payload: JSONObject) -> bool:
+    # A stream that was taken up again begins anywhere.
+    kind = str(payload.get("type", event.event.decode()))
+    return kind == "response.created" or (kind.startswith("response.") and "sequence_number" in payload)
+
+
 def _sequence_number(state: StreamState) -> int:
     numbers = _SEQUENCE_NUMBER.findall(state.last)
     return int(numbers[-1]) if numbers else 0
@@ -102,7 +108,7 @@ RESPONSES = Dialect(
     is_ping=_is_ping,
     deltas=responses_deltas,
     from_document=responses_from_document,
-    speaks=lambda event, payload: payload.get("type", event.event.decode()) == "response.created",
+    speaks=_speaks,
     noop=_noop,
     error_body=openai_error_body,
     error_frame=_error_frame,

@@ -31,12 +31,11 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
 
 
 def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
-    token, details = payload.get("token"), payload.get("details")
-    text = token.get("text") if isinstance(token, dict) and not token.get("special") else ""
-    finish = None
-    if isinstance(payload.get("generated_text"), str):
-        reason = details.get("finish_reason") if isinstance(details, dict) else None
-        finish = _FINISH.get(str(reason), "stop")
+    token, details, whole = payload.get("token"), payload.get("details"), payload.get("generated_text")
+    fields = token if isinstance(token, dict) else {"text": whole}  # a whole answer in place of a stream has no tokens
+    text = "" if fields.get("special") else fields.get("text")
+    reason = details.get("finish_reason") if isinstance(details, dict) else None
+    finish = _FINISH.get(str(reason), "stop") if isinstance(whole, str) else None
     return [Delta(text=text if isinstance(text, str) else "", finish=finish)]
 
 
@@ -81,6 +80,8 @@ TRITON = Dialect(
 TGI = Dialect(
     name="tgi",
     paths=("/generate_stream",),
+    claims=lambda sign: sign.document is None or "inputs" in sign.document,
+    reads_body=True,
     always_streams=True,
     markers=(b'"generated_text":"', b'"generated_text": "', b'"error"'),
     inspect=_inspect,
