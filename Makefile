@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format e2e-llm clean
+.PHONY: help run test lint format e2e-llm fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ format: ## Format the code and apply the linter's safe fixes
 
 e2e-llm: ## A real llama-server and a real model behind the proxy (the first run builds and caches both: 6 minutes or more)
 	@scripts/e2e-llm $(ARGS)
+
+fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
+	@scripts/fuzz $(ARGS)
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

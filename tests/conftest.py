@@ -12,11 +12,17 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 __all__ = ["LIMIT_SECONDS", "free_port", "require_component"]
 
 #: How long a test waits for something that should come at once; generous, since the machine may be busy.
 LIMIT_SECONDS = 20.0
+
+# For `make fuzz`: many more examples, and the same ones each time.
+settings.register_profile(
+    "fuzz", max_examples=50_000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -27,6 +27,11 @@ BODIES = st.sampled_from(sorted(ALL)).flatmap(lambda name: st.tuples(st.just(nam
 MODES: tuple[HeartbeatMode, ...] = ("auto", "comment", "comment-block", "data")
 
 
+def examples(usual: int) -> int:
+    """The *usual* number of examples, or the many that a profile asks for (`make fuzz`)."""
+    return max(usual, settings().max_examples)
+
+
 def lived(of_body: Pipeline, chunks: Sequence[bytes], dialect: str) -> tuple[bytes, str, dict[str, object]]:
     """All that the client gets for *chunks*, how that ended, and what was learnt."""
     output = b""
@@ -45,7 +50,7 @@ def lived(of_body: Pipeline, chunks: Sequence[bytes], dialect: str) -> tuple[byt
     return output, ending, facts(of_body, dialect)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     body=BODIES, places=cuts(), choices=st.integers(min_value=0, max_value=2), limit=st.sampled_from([30, 90, 1 << 20])
 )
@@ -64,7 +69,7 @@ def test_fast_path_means_the_same_as_the_slow_one(
     assert lived(pipeline(dialect, limit=limit, choices=choices), [stream], dialect) == slow
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(body=BODIES)
 def test_fast_path_for_each_event_in_a_chunk_of_its_own(body: tuple[str, bytes]) -> None:
     """The same for the traffic that the fast path is made for: a chunk an event."""
@@ -85,7 +90,7 @@ def test_fast_path_after_anything_that_spoils_it(dialect: str) -> None:
         assert lived(pipeline(dialect), chunks, dialect) == slow, spoiled
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(body=BODIES, places=cuts())
 def test_watching_forwards_every_byte_and_learns_the_same_in_any_split(
     body: tuple[str, bytes], places: list[int]
@@ -99,7 +104,7 @@ def test_watching_forwards_every_byte_and_learns_the_same_in_any_split(
     assert facts(watcher, dialect) == facts(bytewise, dialect)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(body=BODIES, places=cuts())
 def test_output_is_canonical_and_needs_no_further_repair(body: tuple[str, bytes], places: list[int]) -> None:
     """What comes out is canonical to the byte, and goes through a second proxy unchanged."""
@@ -128,7 +133,7 @@ def without(events: list[ReferenceEvent], noops: list[bytes]) -> list[tuple[str,
     return [(e.type, e.data, e.last_event_id) for e in events if (e.type, e.data) not in known]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(body=BODIES, places=cuts(), choice=st.integers(min_value=0, max_value=15))
 def test_heartbeats_between_any_two_outputs_change_nothing(
     body: tuple[str, bytes], places: list[int], choice: int
@@ -149,7 +154,7 @@ def test_heartbeats_between_any_two_outputs_change_nothing(
     assert without(reference_events(beaten), noops) == without(reference_events(plain), noops)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(body=BODIES, places=cuts(), choice=st.integers(min_value=0, max_value=15))
 def test_heartbeats_never_make_an_sdk_dispatch_nothing(body: tuple[str, bytes], places: list[int], choice: int) -> None:
     """Readers that take every blank line after an id for an event are never given an empty one (DESIGN fact 1)."""
