@@ -1,8 +1,7 @@
 """Every way a request can fail, as one tree.
 
-An error carries what each layer needs and no more: an HTTP status, a stable ``code`` (an outcome's name, INTERFACE
-"Errors to the client"), a message that is safe to show to a client (never an upstream address), and whether the
-upstream ever had the request, which decides if a client may send it again.
+An error carries an HTTP status, a stable ``code`` (an outcome's name, INTERFACE "Errors to the client"), a message for
+the client (never an upstream address), and whether the upstream ever had the request: if not, it may be sent again.
 
     SSEProxyError
     ├── RequestError            the caller misused us (4xx)

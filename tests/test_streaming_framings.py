@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from .event_streams import reference_events
-from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, start
+from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, start, until
 from .wire import Answer, calling
 
 SSE = {"Accept": "text/event-stream"}
@@ -85,6 +85,42 @@ async def test_an_error_as_the_first_line_is_a_status() -> None:
     answer, outcome = await _asked(_sends(NDJSON, b'{"error":"no such', b' model"}\n'), "/api/chat", OLLAMA)
     assert (answer.status, outcome) == (502, "upstream_error")
     assert b"no such model" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("path", "pieces"),
+    [
+        ("/api/chat", [b'{"error":"no such', b' model"}\n']),
+        ("/v1beta/models/m:streamGenerateContent", [b"[", b'{"error":{"code":404,"message":"no such model"}}]']),
+    ],
+)
+async def test_nothing_is_sent_of_a_record_that_may_still_be_an_error(path: str, pieces: list[bytes]) -> None:
+    """However long its rest is in coming."""
+
+    async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send, "application/json")
+        await body(send, pieces[0])
+        await upstream.go.wait()
+        await body(send, pieces[1], more=False)
+
+    sent = {"Content-Type": "application/json"}
+    async with (
+        proxied(handler) as proxy,
+        calling(proxy.port, "POST", path, headers=sent, body=json.dumps(OLLAMA).encode()) as call,
+    ):
+        await until(lambda: [told.describe()["bytes_in"] for told in proxy.lifecycle.streams] == [len(pieces[0])])
+        proxy.upstream.go.set()
+        answer = await call.answer()
+        assert answer.status == (404 if path.startswith("/v1beta") else 502)
+        assert b"no such model" in answer.body
+
+
+async def test_what_a_cut_has_left_whole_is_told_before_the_error() -> None:
+    """A last event without its blank line included."""
+    stream = chunk("Hel") + chunk("lo")[:-1]
+    answer, outcome = await _asked(_sends("text/event-stream", stream), "/v1/chat/completions", {"stream": True})
+    assert answer.body.startswith(chunk("Hel") + chunk("lo") + b'data: {"error":{')
+    assert outcome == "upstream_truncated"
 
 
 async def test_who_asks_for_events_gets_events() -> None:

@@ -1,8 +1,8 @@
 """One response from the application's first message to the last byte at the client.
 
 The application runs inside `Response.run` and gets our ``receive`` and ``send`` in place of the server's. Decisions are
-made elsewhere, in pure code (`Pacer`: when; `Pipeline`: what; `Policy`: whether); here they are carried out. The way of
-a chunk is: ``send`` → body → pipeline (pure) → server's ``send``; no queue, no lock, no task switch.
+made elsewhere, in pure code (`Pacer`: when; `Pipeline`: what; `Policy`: whether); here they are carried out, with no
+queue, lock or task switch on the way of a chunk: ``send`` → body → pipeline (pure) → server's ``send``.
 
 Whatever has to end the response from outside (a deadline, the client's departure, the drain) cancels the application's
 task with a cause; the task unwinds, which closes the upstream, and the cause is told to the client from that same task,
@@ -46,8 +46,7 @@ class Response:
         receiver: The receiving half, its look-ahead done.
         send: The server's.
         facts: What the request asks for.
-        policy: What applies to every response of this middleware.
-        metrics: Where numbers go.
+        policy, metrics: What applies to every response of this middleware, and where numbers go.
         on_end: Called once, when the client has the last byte, or else when the application has returned.
 
     Attributes:
