@@ -96,7 +96,7 @@ async def browsing() -> AsyncIterator[Browser]:
     finally:
         try:
             browser.close()
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(LIMIT_SECONDS / 2):  # the stage gives up after twice that, and then nobody kills
                 await process.wait()
         finally:
             if process.returncode is None:

@@ -57,5 +57,5 @@ async def _running(*command: str, **environment: str) -> AsyncIterator[SeedServe
         yield server
     finally:
         if process.returncode is None:
-            process.terminate()
+            process.kill()  # a gentle end would wait for clients
         await process.wait()
