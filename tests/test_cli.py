@@ -130,6 +130,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], line: str) 
     assert refused(*arguments).startswith(line)
 
 
+def test_a_mistake_in_a_route_is_the_same(tmp_path: Path) -> None:
+    """It names the entry too."""
+    path = tmp_path / "a.toml"
+    path.write_text('upstream = "http://a"\n[[routes]]\npath = "/v1/*"\nheartbeat = 5')
+    assert refused("serve", "--config", str(path)) == (
+        f"routes[0].heartbeat: unknown setting (file {path}), did you mean heartbeat_mode?"
+    )
+
+
 def test_serve_needs_an_upstream() -> None:
     """And says how to give one."""
     assert refused("serve").startswith("upstream: not set, expected ")

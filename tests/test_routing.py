@@ -210,6 +210,19 @@ async def test_heartbeats_are_those_of_the_route(seconds: int, beats: bool) -> N
         assert await call.rest() == chunk("Hi") + chunk("", finish="stop") + DONE
 
 
+@pytest.mark.parametrize(
+    ("output", "beat"), [("tokens", b": ping\n\n"), ("openai", b": ping\n"), ("native", b": ping\n")]
+)
+async def test_heartbeats_are_those_of_the_output(output: str, beat: bytes) -> None:
+    """A blank line behind the comment is for readers of tokens, while there are no ids."""
+    routes = [{"path": "/v1/*", "commit_after_seconds": 0.02, "output": output}]
+    late = _answers("text/event-stream", chunk("Hi"), chunk("", finish="stop") + DONE, waits=True)
+    async with proxied(late, routes=routes) as proxy, chat(proxy.port) as call:
+        assert await call.until(beat) == beat
+        proxy.upstream.go.set()
+        assert (await call.rest()).startswith(b"data: {")
+
+
 async def test_connecting_has_the_time_of_the_route() -> None:
     """Told to the transport with the request."""
     asked: list[dict[str, float]] = []

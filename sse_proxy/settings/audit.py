@@ -49,6 +49,10 @@ def _drains_too_long(settings: Settings) -> bool:
     return settings.drain_delay_seconds + settings.drain_seconds >= _TERMINATION_GRACE_SECONDS
 
 
+def _bridges_are_locked(settings: Settings) -> bool:
+    return settings.auth_tokens_file is not None and any(route.is_bridge for route in settings.effective_routes)
+
+
 _RULES: tuple[tuple[Callable[[Settings], bool], str], ...] = (
     (_is_open, "host is not loopback and auth_tokens_file is not set: whoever reaches the port uses the upstream"),
     (
@@ -62,6 +66,10 @@ _RULES: tuple[tuple[Callable[[Settings], bool], str], ...] = (
     (
         lambda settings: "*" in settings.cors_origins and settings.auth_tokens_file is None,
         "cors_origins is * without auth_tokens_file: any web page that a user visits may use the upstream",
+    ),
+    (
+        _bridges_are_locked,
+        "bridge with auth_tokens_file: an EventSource cannot send a token, so that only fetch gets through",
     ),
     (
         lambda settings: "*" in settings.trusted_proxies,
