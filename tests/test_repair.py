@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_proxy.core.repair import is_plain_json, repair_payload
+from sse_proxy.core.repair import is_plain_json, is_plain_object, repair_payload
+from sse_proxy.core.sse import is_complete_json
 
 from .work import calls_made, cpu_seconds
 
@@ -134,6 +135,34 @@ def test_repairing_what_was_repaired_changes_nothing(data: bytes) -> None:
 def test_is_plain_json(chunk: bytes, events: int, expected: bool) -> None:
     """Only objects that no repair would touch pass unseen."""
     assert is_plain_json(chunk, events) is expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b"{}", True),
+        (b'{"a":"data: {"}', True),
+        (b"[DONE]", False),
+        (b"{} ", False),
+        (b'{"a":\n1}', False),
+        (b'{"a":"}{"}', False),
+        (b'{"a":"} {"}', False),
+        (b'{"object":"error"}', False),
+        (b'{"type":"error","message":"no"}', False),
+    ],
+)
+def test_is_plain_object(payload: bytes, expected: bool) -> None:
+    """Whatever may need a repair is not plain."""
+    assert is_plain_object(payload) is expected
+
+
+@settings(max_examples=1000, deadline=None)
+@given(data=st.lists(PIECES, max_size=12).map(b"".join))
+def test_a_plain_object_needs_no_repair(data: bytes) -> None:
+    """So whoever finds that it is whole need not ask for one."""
+    payload = b"{" + data + b"}"
+    if is_plain_object(payload) and is_complete_json(payload):
+        assert repair_payload(payload, {}) == [payload]
 
 
 @pytest.mark.parametrize("unit", [b"data:", b"}{", b"{}", b'{"a":1} ', b":\n", b"data: : x\n", b"[", b"{\n", b" "])

@@ -11,7 +11,7 @@ from .dialects import GENERIC, Dialect, StreamState, dialect_of_first_event
 from .dialects.state import JSONObject
 from .documents import json_object
 from .mending import Mender
-from .repair import repair_payload
+from .repair import is_plain_object, repair_payload
 from .sse import Event, is_complete_json
 
 __all__ = ["Reader"]
@@ -74,14 +74,16 @@ class Reader:
         """
         if self.recognises:
             self._recognise(record)
-        for event in self._repaired(self._unpacked(record)):
-            if self.dialect.is_ping(event):
-                continue
-            for whole in self._expanded(event):
-                failed = self._state.error is not None
-                payload = self._payload(whole)
-                self._fold(whole, payload)
-                yield self._named(whole, payload), payload, failed
+        event = self._unpacked(record)
+        plain = self._plain(event)
+        if plain is not None:
+            if not self.dialect.is_ping(event):
+                yield self._taken(event, plain)
+            return
+        for repaired in self._repaired(event):
+            if not self.dialect.is_ping(repaired):
+                for whole in self._expanded(repaired):
+                    yield self._taken(whole, self._payload(whole))
 
     def passed(self, chunk: bytes, events: int) -> None:
         """Count the *events* of *chunk*, which nobody has looked into."""
@@ -120,6 +122,12 @@ class Reader:
         event = self.dialect.unpack(record)
         return Event(data=event.data) if self.dialect.only_data else event
 
+    def _plain(self, event: Event) -> JSONObject | None:
+        """The object of *event* where it is whole and needs no repair, as nearly all do: so it is parsed but once."""
+        if not (self._json and self._state.started) or self.holding or len(event.data) > _MAX_PARSED_BYTES:
+            return None
+        return json_object(event.data) if is_plain_object(event.data) else None
+
     def _repaired(self, event: Event) -> list[Event]:
         if not self._json:
             return [event]
@@ -127,6 +135,11 @@ class Reader:
             return self._mender.feed(event)
         # What is only watched is understood as far as it can be, and never held.
         return [replace(event, data=payload) for payload in repair_payload(event.data, {})]
+
+    def _taken(self, event: Event, payload: JSONObject) -> tuple[Event, JSONObject, bool]:
+        failed = self._state.error is not None
+        self._fold(event, payload)
+        return self._named(event, payload), payload, failed
 
     def _payload(self, event: Event) -> JSONObject:
         if not self._json:

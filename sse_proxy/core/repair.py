@@ -11,7 +11,7 @@ import re
 
 from .sse import Repairs, is_complete_json
 
-__all__ = ["NEXT_EVENT", "is_plain_json", "repair_payload"]
+__all__ = ["NEXT_EVENT", "is_plain_json", "is_plain_object", "repair_payload"]
 
 #: Two documents back to back. The fast path refuses these bytes as well, so both paths decide alike.
 _SEAMS = (b"}{", b"} {")
@@ -37,6 +37,13 @@ def is_plain_json(chunk: bytes, events: int) -> bool:
         starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
         whole = starts == events and chunk.count(b"}\n\n") == events
     return whole and chunk.count(b"data: {") == events and chunk.find(_SEAMS[0]) < 0 and chunk.find(_SEAMS[1]) < 0
+
+
+def is_plain_object(payload: bytes) -> bool:
+    """Whether `repair_payload` gives *payload* back as it is, if it is one whole JSON object."""
+    find = payload.find
+    edges = payload.startswith(b"{") and payload.endswith(b"}")
+    return edges and find(b"\n") < 0 and find(b"}{") < 0 and find(b"} {") < 0 and _BARE_ERROR.match(payload) is None
 
 
 def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
