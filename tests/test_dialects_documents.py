@@ -1,4 +1,4 @@
-"""A whole answer in one JSON document where a stream was asked for (formats.md § A4): told as the API would stream it."""
+"""A whole answer in one JSON document in place of a stream (formats.md § A4): told as its API would stream it."""
 
 from __future__ import annotations
 
