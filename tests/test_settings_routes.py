@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +250,13 @@ def test_the_usual_bridges_come_before_the_routes_of_the_file() -> None:
     """Each has one path, which a route for everything in the file must not hide."""
     settings = Settings(bridge=("/b=/completion", "/c=/api/chat"), bridge_model="m", routes=(Route(path="/*"),))
     assert [route.path for route in settings.effective_routes] == ["/b", "/c", "/*"]
+
+
+@pytest.mark.parametrize("document", ["bridge.md", "frontends.md"])
+def test_the_examples_of_the_documents_are_accepted(document: str) -> None:
+    """Each by itself, as somebody pastes it."""
+    text = (Path(__file__).parent.parent / "docs" / document).read_text()
+    examples = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        assert Settings.model_validate(tomllib.loads(example)).routes
