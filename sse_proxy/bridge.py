@@ -119,9 +119,11 @@ class Bridge:
 
     def _asking(self, scope: Scope, body: bytes) -> Scope:
         """The scope of the upstream's request."""
-        # Who asks for an event stream has a parser. The others may be SDKs where the output is an API's own.
+        # Who asks for an event stream has a parser. Others may be the guide's reader, which posts, or SDKs, where the
+        # output is their API's.
         variant = variant_of(scope["headers"]) if self._variants else COMMON
-        apart = not accepts(scope["headers"], b"text/event-stream") and (self._is_tokens or variant.splits_blocks)
+        by_hand = variant.splits_blocks or (self._is_tokens and scope["method"] == "POST")
+        apart = by_hand and not accepts(scope["headers"], b"text/event-stream")
         headers = [
             *without(scope["headers"], _DROPPED),
             (b"content-type", b"application/json"),

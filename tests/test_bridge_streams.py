@@ -133,9 +133,11 @@ async def test_the_hook_has_every_token_and_an_id_with_it() -> None:
 
 async def test_the_fetch_reader_has_every_token() -> None:
     """It takes only blocks that begin with ``data:``, so each id is in a block of its own, in front."""
-    for headers in (FETCH, CURL):
+    for method, headers in (("POST", FETCH), ("POST", CURL), ("GET", FETCH)):
         async with bridged(CHAT) as proxy:
-            answer = await fetched(proxy, headers)
+            proxy.upstream.go.set()
+            sent = PROMPT if method == "POST" else b""
+            answer = await ask(proxy.port, method, "/chat/stream?prompt=Hi", headers=headers, body=sent)
             reader = Reader()
             reader.read(answer.body)
             assert reader.text == "Hello you"
@@ -183,8 +185,17 @@ async def test_an_id_alone_is_for_page_scripts_only(output: str, headers: dict[s
             assert "" not in reframed_by_httpx_sse(answer.body)
 
 
+async def test_what_no_page_gets_has_its_ids_in_the_events() -> None:
+    """A program's GET, whatever it accepts."""
+    async with bridged(CHAT) as proxy:
+        proxy.upstream.go.set()
+        answer = await ask(proxy.port, "GET", "/chat/stream?prompt=Hi", headers={"Accept": "*/*"})
+        check_canonical(answer.body, of_json=True)
+        assert numbers(answer.body) == [1, 2, 3, 4]
+
+
 async def test_variants_that_are_off_leave_the_ids_in_their_events() -> None:
-    """But for ``output = "tokens"``, whose readers are all written by hand."""
+    """But for a POST with ``output = "tokens"``, whose readers are all written by hand."""
     async with bridged(CHAT, route={"output": "openai"}, client_variants=False) as proxy:
         check_canonical((await fetched(proxy, FETCH)).body, of_json=True)
     async with bridged(CHAT, client_variants=False) as proxy:

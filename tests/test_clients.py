@@ -31,6 +31,8 @@ def google(value: bytes) -> HeaderList:
         (agent(b"OpenAI/Python 3.54.0"), COMMON),
         ([(b"sec-fetch-mode", b"cors")], SCRIPT),
         ([(b"sec-fetch-mode", b"cors"), *agent(b"Mozilla/5.0")], SCRIPT),
+        (agent(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), SCRIPT),
+        ([(b"x-stainless-lang", b"js"), *agent(b"Mozilla/5.0")], COMMON),
         ([(b"x-stainless-lang", b"js"), (b"sec-fetch-mode", b"cors"), *agent(b"OpenAI/JS 6.49.0")], COMMON),
         (agent(b"langchain4j-openai/1.0"), NAMED),
         (agent(b"LangChain4j"), NAMED),

@@ -45,6 +45,8 @@ _VARIANTS: tuple[tuple[bytes, re.Pattern[bytes], Variant], ...] = (
     (b"x-goog-api-client", re.compile(rb"(?:.*\s)?google-genai-sdk/[0-2]\.\S*\s+gl-python"), Variant(needs_abort=True)),
     (b"x-goog-api-client", re.compile(rb"(?:.*\s)?genai-js/0"), Variant(needs_abort=True)),
     (b"sec-fetch-mode", re.compile(rb""), _SCRIPT),
+    # Of a plain http:// address browsers do not say that.
+    (b"user-agent", re.compile(rb"Mozilla/"), _SCRIPT),
 )
 
 
