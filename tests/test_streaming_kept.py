@@ -96,6 +96,17 @@ async def test_an_answer_in_time_is_untouched(settings: dict[str, float]) -> Non
         assert answer.headers["content-length"] == "2"
 
 
+async def test_a_route_may_have_it_for_itself() -> None:
+    """As any other setting of time."""
+    routes = [{"path": "/v1/*", **_SOON}]
+    handler = _late("application/json", 200, _ANSWER)
+    async with proxied(handler, routes=routes) as proxy, chat(proxy.port, stream=False) as call:
+        await _is_kept(call)
+        proxy.upstream.go.set()
+        assert json.loads(await call.rest()) == json.loads(_ANSWER)
+        assert call.complete
+
+
 async def test_streams_have_heartbeats_of_their_own() -> None:
     """The setting is for documents only."""
 
