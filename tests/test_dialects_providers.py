@@ -17,7 +17,7 @@ from .event_streams import reference_events, splits
 
 DONE = b"data: [DONE]\n\n"
 IN_OUT = {"input": 7, "output": 2}
-USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+USAGE: dict[str, object] = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ ERROR = {"message": "no", "type": "server_error", "param": None, "code": 503}
 CASES: dict[str, Case] = {
     "OpenAI, with padding and a usage chunk": Case(
         body=sse(chunk("Hi", obfuscation="ab"), chunk("!", usage=None), chunk(finish="stop"))
-        + sse({"choices": [], "usage": {**USAGE, "prompt_tokens_details": {"cached_tokens": 3}}})
+        + sse({"choices": [], "usage": USAGE | {"prompt_tokens_details": {"cached_tokens": 3}}})
         + DONE,
         usage={**IN_OUT, "cached_input": 3},
     ),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import DIALECTS, GENERIC, Delta, Dialect, StreamState, dialect_by_name
+from sse_proxy.core.dialects import DIALECTS, GENERIC, Dialect, StreamState, dialect_by_name
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import Output, shape_for
@@ -200,8 +200,3 @@ def test_half_a_record_is_closed_or_nothing_is_said(row: Dialect) -> None:
     closes = row.native.closes
     assert writer.fail(IdleTimeout()).startswith(closes or b"")
     assert (writer.fail(IdleTimeout()) == b"") is (closes is None)
-
-
-def test_deltas_are_empty_by_default() -> None:
-    """A part of the vocabulary."""
-    assert Delta() == Delta(index=0, text="", reasoning="", tool_calls=(), finish=None)

@@ -287,6 +287,14 @@ def test_rows_are_found_by_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("document", "asks"), [({"stream": True}, True), ({"stream": 1}, False), ({"stream": "true"}, False), ({}, False)]
+)
+def test_most_apis_ask_in_the_same_way(document: JSONObject, asks: bool) -> None:
+    """With ``"stream": true`` and nothing else."""
+    assert GENERIC.asks(document) is asks
+
+
+@pytest.mark.parametrize(
     ("method", "path", "reads"),
     [("POST", "/api/chat", True), ("POST", "/api/chat/", True), ("GET", "/api/chat", False), ("POST", "/x", False)],
 )

@@ -1,0 +1,92 @@
+"""`core.dialects.cohere`: Cohere's chat, version 2."""
+
+from __future__ import annotations
+
+import pytest
+
+from sse_proxy.core.dialects import Delta, ToolCall
+from sse_proxy.core.dialects.cohere import COHERE
+from sse_proxy.core.sse import Event
+
+from .dialect_deltas import event, learnt, told
+from .dialect_streams import drained
+
+
+def message(**fields: object) -> dict[str, object]:
+    """The delta of an event about the message."""
+    return {"delta": {"message": fields}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "deltas"),
+    [
+        ("content-delta", message(content={"text": "a"}), [Delta(text="a")]),
+        ("content-delta", message(content={"thinking": "hm"}), [Delta(reasoning="hm")]),
+        ("content-delta", {"delta": None}, [Delta()]),
+        (
+            "tool-call-start",
+            {"index": 1, **message(tool_calls={"id": "t", "function": {"name": "f", "arguments": ""}})},
+            [Delta(tool_calls=(ToolCall(index=1, id="t", name="f"),))],
+        ),
+        (
+            "tool-call-delta",
+            {"index": "1", **message(tool_calls={"function": {"arguments": "{"}})},
+            [Delta(tool_calls=(ToolCall(arguments="{"),))],
+        ),
+        ("message-end", {"delta": {"finish_reason": "COMPLETE"}}, [Delta(finish="stop")]),
+        ("message-end", {"delta": {"finish_reason": "MAX_TOKENS"}}, [Delta(finish="length")]),
+        ("message-end", {"delta": {"finish_reason": "TOOL_CALL"}}, [Delta(finish="tool_calls")]),
+        ("message-end", {}, [Delta(finish="stop")]),
+        ("tool-plan-delta", message(tool_plan="I will"), []),
+        ("content-start", message(content={"text": ""}), []),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_an_event(kind: str, fields: dict[str, object], deltas: list[Delta], named: bool) -> None:
+    """Its type is told by the payload, or else by the event."""
+    assert told(COHERE, event(fields, kind) if named else event({"type": kind, **fields})) == deltas
+
+
+@pytest.mark.parametrize(
+    ("fields", "finished", "error"),
+    [
+        ({"delta": {"finish_reason": "COMPLETE"}}, True, None),
+        ({"delta": None}, True, None),
+        ({"delta": {"finish_reason": "ERROR"}}, False, "the model failed"),
+        ({"delta": {"finish_reason": "ERROR", "error": "no"}}, False, "no"),
+        ({"delta": {"error": {"message": "no"}}}, False, "no"),
+    ],
+)
+def test_message_end(fields: dict[str, object], finished: bool, error: str | None) -> None:
+    """It is also how an error is told."""
+    state = learnt(COHERE, event(fields, "message-end"))
+    assert state.terminated
+    assert state.finished is finished
+    assert (state.error and str(state.error)) == error
+
+
+@pytest.mark.parametrize("record", [event({"error": "no"}), event({"message": "no"}, "error")])
+def test_other_errors(record: Event) -> None:
+    """Of gateways in between, mostly."""
+    state = learnt(COHERE, record)
+    assert str(state.error) == "no"
+
+
+def test_the_start_names_the_answer() -> None:
+    """Where it has an id."""
+    assert learnt(COHERE, event({"type": "message-start", "id": "x"})).identity == {"id": "x"}
+    assert learnt(COHERE, event({"type": "message-start"})).identity == {}
+
+
+def test_a_document_without_text_or_calls_is_told_too() -> None:
+    """Nothing but its beginning and its end."""
+    events = COHERE.from_document({"message": {"content": None}, "finish_reason": "COMPLETE"})
+    assert events is not None
+    assert [record.event for record in events] == [b"message-start", b"message-end"]
+
+
+def test_its_pings_are_swallowed_and_its_errors_abort() -> None:
+    """Its SDKs drop every form of error event (formats.md § B3)."""
+    output, _ = drained("cohere", b'event: ping\ndata: {"type":"ping"}\n\ndata: [DONE]\n\n')
+    assert output == b"data: [DONE]\n\n"
+    assert COHERE.aborts_after_error

@@ -1,0 +1,109 @@
+"""`core.dialects.json_rpc`: MCP and A2A."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sse_proxy.core.dialects import Dialect, StreamState
+from sse_proxy.core.dialects.json_rpc import A2A, MCP
+from sse_proxy.errors import IdleTimeout
+
+from .dialect_deltas import event, learnt, texts
+from .dialect_streams import drained
+
+
+def rpc(result: object) -> dict[str, object]:
+    """A response."""
+    return {"jsonrpc": "2.0", "id": 1, "result": result}
+
+
+TEXT = {"kind": "text", "text": "a"}
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ({"kind": "message", "parts": [TEXT, {"kind": "data", "data": {}}, "odd"]}, "a"),
+        ({"kind": "artifact-update", "artifact": {"parts": [TEXT]}}, "a"),
+        ({"kind": "status-update", "status": {"state": "working", "message": {"parts": [TEXT]}}}, "a"),
+        ({"kind": "status-update", "status": {"state": "working"}}, ""),
+        ({"kind": "task", "status": None}, ""),
+        ({"message": {"parts": [{"text": "a"}]}}, "a"),
+        ({"artifactUpdate": {"artifact": {"parts": [{"text": "a"}]}}}, "a"),
+        ({"statusUpdate": {"status": {"message": {"parts": [{"text": "a"}]}}}}, "a"),
+        ({"task": {"id": "t", "status": {}}}, ""),
+        ({"task": None}, ""),
+        (None, ""),
+    ],
+)
+def test_the_text_of_a2a(result: object, text: str) -> None:
+    """Of messages, artifacts and states; since version 1 each under a key of its kind."""
+    assert texts(A2A, event(rpc(result))) == text
+
+
+@pytest.mark.parametrize(
+    ("result", "finished"),
+    [
+        ({"kind": "task", "status": {"state": "submitted"}}, False),
+        ({"kind": "status-update", "status": {"state": "working"}, "final": False}, False),
+        ({"kind": "status-update", "status": {"state": "working"}, "final": True}, True),
+        *(
+            ({"kind": "status-update", "status": {"state": state}}, True)
+            for state in ("completed", "canceled", "failed", "rejected", "input-required", "auth-required")
+        ),
+        ({"kind": "message", "parts": []}, True),
+        ({"statusUpdate": {"status": {"state": "TASK_STATE_WORKING"}}}, False),
+        ({"statusUpdate": {"status": {"state": "TASK_STATE_COMPLETED"}}}, True),
+        ({"statusUpdate": {"status": {"state": "TASK_STATE_INPUT_REQUIRED"}}}, True),
+        ({"task": {"status": {"state": "TASK_STATE_FAILED"}}}, True),
+        ({"message": {"parts": []}}, True),
+        ({"artifactUpdate": {"lastChunk": True, "artifact": {}}}, False),
+        (None, False),
+    ],
+)
+def test_the_end_of_a2a(result: object, finished: bool) -> None:
+    """A final state, or an answer without a task."""
+    assert learnt(A2A, event(rpc(result))).finished is finished
+
+
+@pytest.mark.parametrize("kind", ["", "error"])
+def test_errors_of_a2a(kind: str) -> None:
+    """JSON-RPC's, named or not."""
+    error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "no"}}
+    assert str(learnt(A2A, event(error, kind)).error) == "no"
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (rpc({"content": [{"type": "text", "text": "a"}, {"type": "image"}]}), "a"),
+        (rpc({"content": "odd"}), ""),
+        (rpc("odd"), ""),
+        ({"jsonrpc": "2.0", "method": "notifications/progress"}, ""),
+        ("", ""),
+    ],
+)
+def test_the_text_of_mcp(document: object, text: str) -> None:
+    """Of a tool's result."""
+    assert texts(MCP, event(document)) == text
+
+
+def test_nothing_of_mcp_is_touched_or_judged() -> None:
+    """The event that primes its way of resuming has no data; an error is an answer like any other."""
+    error = json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "no"}}).encode()
+    body = b"id: 1\nretry: 500\ndata: \n\nid: 2\nevent: message\ndata: " + error + b"\n\n"
+    output, of_body = drained("mcp", body)
+    assert output == body
+    assert (of_body.state.error, of_body.repairs, of_body.conclude()) == (None, {}, b"")
+
+
+@pytest.mark.parametrize("row", [A2A, MCP], ids=lambda row: row.name)
+def test_our_errors_are_json_rpc_s(row: Dialect) -> None:
+    """With a number for the code, as JSON-RPC 2.0 § 5.1 wants it."""
+    frame = row.error_frame(IdleTimeout(), StreamState())
+    document = json.loads(frame.partition(b"\ndata: ")[2])
+    assert document["jsonrpc"] == "2.0"
+    assert document["error"]["code"] == -32000
+    assert document["error"]["data"] == {"code": "idle_timeout", "type": "timeout_error"}

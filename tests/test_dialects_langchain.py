@@ -1,0 +1,85 @@
+"""`core.dialects.langchain`: LangServe and LangGraph."""
+
+from __future__ import annotations
+
+import pytest
+
+from sse_proxy.core.dialects import Dialect, dialect_for
+from sse_proxy.core.dialects.langchain import LANGGRAPH, LANGSERVE
+from sse_proxy.core.sse import Event
+
+from .dialect_deltas import event, learnt, texts
+from .dialect_streams import drained
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        ({"content": "a", "type": "AIMessageChunk"}, "a"),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "image"}, "odd", {"text": "b"}]}, "ab"),
+        ({"content": None}, ""),
+        ({"output": "a"}, ""),
+        (1, ""),
+    ],
+)
+def test_a_chunk_of_langserve(value: object, text: str) -> None:
+    """A text, or a message with one."""
+    assert texts(LANGSERVE, event(value if not isinstance(value, str) else f'"{value}"', "data")) == text
+
+
+@pytest.mark.parametrize("record", [event({"run_id": "r"}, "metadata"), event("no JSON", "data"), event('"a"', "end")])
+def test_other_events_of_langserve_are_no_text(record: Event) -> None:
+    """Nor is what cannot be read."""
+    assert texts(LANGSERVE, record) == ""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "values", "text"),
+    [
+        (["messages"], [[{"content": "a"}, {}]], "a"),
+        (["messages|sub:1"], [[{"content": "a"}, {}]], "a"),
+        (["messages/partial", "messages/partial"], [[{"content": "a"}], [{"content": "ab"}]], "ab"),
+        (["messages/partial", "messages/complete"], [[{"content": "a"}], [{"content": "a"}]], "a"),
+        (["messages/partial", "messages/partial"], [[{"content": "a"}], [{"content": ""}]], "a"),
+        (["messages/partial"], [[]], ""),
+        (["messages"], [{}], ""),
+        (["values"], [{"messages": [{"content": "a"}]}], ""),
+        (["messages/metadata"], [{"a": 1}], ""),
+    ],
+)
+def test_events_of_langgraph(kinds: list[str], values: list[object], text: str) -> None:
+    """Chunks, or all of the message so far; a subgraph's have its name behind."""
+    assert texts(LANGGRAPH, *map(event, values, kinds)) == text
+
+
+@pytest.mark.parametrize("row", [LANGSERVE, LANGGRAPH], ids=lambda row: row.name)
+def test_end_and_errors(row: Dialect) -> None:
+    """Both name them; an end without data is dropped, so the end of the body has to do."""
+    assert learnt(row, event("null", "end")).complete
+    assert row.completes_at_end
+    error = learnt(row, event({"status_code": 500, "message": "Internal Server Error"}, "error")).error
+    assert error is not None
+    assert (str(error), error.http_status) == ("Internal Server Error", 500)
+    assert str(learnt(row, event("no JSON", "error")).error) == "the upstream failed"
+
+
+def test_ids_of_langgraph_stay() -> None:
+    """It resumes by them."""
+    body = b"id: 5\nevent: values\ndata: {}\n\n"
+    assert drained("langgraph", body)[0] == body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/threads/t/runs/stream", "langgraph"),
+        ("POST", "/runs/stream", "langgraph"),
+        ("GET", "/threads/t/runs/r/stream", "langgraph"),
+        ("POST", "/threads/t/runs/wait", "generic"),
+        ("DELETE", "/threads/t/runs/r/stream", "generic"),
+    ],
+)
+def test_langgraph_s_paths(method: str, path: str, name: str) -> None:
+    """Its runs, and the reconnection to one."""
+    assert dialect_for(method, path).name == name

@@ -1,0 +1,68 @@
+"""`core.dialects.tgi`: Text Generation Inference, and Triton."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sse_proxy.core.dialects import Delta, StreamState
+from sse_proxy.core.dialects.tgi import TGI, TRITON
+from sse_proxy.errors import IdleTimeout
+
+from .dialect_deltas import event, learnt, told
+
+
+@pytest.mark.parametrize(
+    ("payload", "delta"),
+    [
+        ({"token": {"text": "a", "special": False}, "generated_text": None}, Delta(text="a")),
+        ({"token": {"text": "</s>", "special": True}, "generated_text": "a"}, Delta(finish="stop")),
+        ({"token": {"text": "b"}, "generated_text": "ab"}, Delta(text="b", finish="stop")),
+        (
+            {"token": {"text": "b"}, "generated_text": "ab", "details": {"finish_reason": "length"}},
+            Delta(text="b", finish="length"),
+        ),
+        ({"token": {"text": None}}, Delta()),
+        ({"token": None}, Delta()),
+        ({"generated_text": "ab"}, Delta(text="ab", finish="stop")),
+    ],
+)
+def test_a_token(payload: dict[str, object], delta: Delta) -> None:
+    """Special ones are no text; the last event has the whole text too, which is told only where there are no tokens."""
+    assert told(TGI, event(payload)) == [delta]
+
+
+def test_the_end_has_the_usage() -> None:
+    """It is where the whole text is."""
+    last = {"generated_text": "a", "details": {"generated_tokens": 2, "input_length": 7}}
+    state = learnt(TGI, event({"token": {"text": "a"}, "details": None}), event(last))
+    assert (state.finished, state.usage) == (True, {"input": 7, "output": 2})
+
+
+@pytest.mark.parametrize("kind", ["generation", "overloaded", "validation", "incomplete_generation"])
+def test_errors(kind: str) -> None:
+    """A text, and its type; ours is the same."""
+    assert str(learnt(TGI, event({"error": "no", "error_type": kind})).error) == "no"
+    frame = json.loads(TGI.error_frame(IdleTimeout(), StreamState()).removeprefix(b"data: "))
+    assert (frame["error"], frame["error_type"]) == ("the upstream fell silent", "generation")
+
+
+def test_it_has_no_heartbeat_of_data() -> None:
+    """Its Python client fails on any object that is no token."""
+    assert TGI.noop(StreamState(started=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "deltas"), [({"text_output": "a"}, [Delta(text="a")]), ({"text_output": None}, []), ({}, [])]
+)
+def test_triton(payload: dict[str, object], deltas: list[Delta]) -> None:
+    """One text an event."""
+    assert told(TRITON, event(payload)) == deltas
+
+
+def test_triton_s_errors_and_its_end() -> None:
+    """An event with status 200; the end is that of the body."""
+    assert str(learnt(TRITON, event({"error": "no"})).error) == "no"
+    assert learnt(TRITON, event({"text_output": "a"})).error is None
+    assert TRITON.completes_at_end
