@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from .streaming import DONE, Running, Upstream, body, chunk, event, proxied, start
+from .streaming import DONE, Running, Upstream, body, chunk, event, proxied, start, until
 from .wire import Answer, ask, calling
 
 EVENT_SOURCE = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
@@ -213,9 +213,7 @@ async def test_a_client_that_leaves_while_it_posts_is_no_ones_problem() -> None:
         ) as call:
             await call.write(b"{")
             call.leave()
-        while not (counted := proxy.value('requests_total{code="499",route="other"}')):
-            await asyncio.sleep(0.002)
-        assert counted == 1
+        await until(lambda: proxy.value('requests_total{code="499",route="other"}') == 1)
         assert proxy.upstream.requests == []
 
 
