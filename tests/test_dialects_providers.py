@@ -101,7 +101,7 @@ CASES: dict[str, Case] = {
                 {
                     "id": "p",
                     "object": "chat.completion",
-                    "usage": {**USAGE, "completion_tokens": number},
+                    "usage": USAGE | {"completion_tokens": number},
                     "choices": [
                         {"index": 0, "finish_reason": end, "message": {"content": whole}, "delta": {"content": text}}
                     ],

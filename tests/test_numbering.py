@@ -1,0 +1,60 @@
+"""`core.numbering`: our ids on the events of one stream."""
+
+from __future__ import annotations
+
+import pytest
+
+from sse_proxy.core.numbering import Numbering, is_event_id
+from sse_proxy.core.sse import Event, encode
+
+from .event_streams import check_canonical, reference_events
+
+STREAM = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "ours"),
+    [
+        (f"{STREAM}.1", True),
+        (f"{STREAM}.123456789012345678", True),
+        (f"{STREAM}.", False),
+        (f"{STREAM}.1234567890123456789", False),
+        (f"{STREAM}.-1", False),
+        (f"{STREAM}", False),
+        (f"{STREAM[1:]}.1", False),
+        (f"{STREAM.upper()}.1", False),
+        (f"{STREAM}.1\n", False),
+        (f"{STREAM}.\u0661", False),
+        ("1", False),
+        ("", False),
+    ],
+)
+def test_the_form_of_our_ids(value: str, ours: bool) -> None:
+    """The ids of others are passed on to the upstream, so nothing else may be taken for one of ours."""
+    assert is_event_id(value.encode()) is ours
+
+
+def test_every_event_has_the_next_number() -> None:
+    """From 1 on, over all that is written; the id comes first."""
+    numbering = Numbering(STREAM, apart=False)
+    first = numbering.apply(b"data: a\n\nevent: e\ndata: b\n\n")
+    assert first == f"id: {STREAM}.1\ndata: a\n\nid: {STREAM}.2\nevent: e\ndata: b\n\n".encode()
+    assert numbering.apply(b"") == b""
+    assert numbering.apply(b"data: [DONE]\n\n") == f"id: {STREAM}.3\ndata: [DONE]\n\n".encode()
+
+
+def test_data_with_blank_lines_is_one_event() -> None:
+    """Within data a blank line is ``data: `` and nothing behind."""
+    event = encode(Event(data=b"a\n\n\nb\n\n"))
+    numbered = Numbering(STREAM, apart=False).apply(event)
+    check_canonical(numbered, of_json=False)
+    assert numbered == f"id: {STREAM}.1\n".encode() + event
+
+
+def test_an_id_apart_leaves_its_event_as_it_is() -> None:
+    """Readers that split on blank lines find ``data:`` first; an EventSource dispatches the same."""
+    body = b"data: a\n\nevent: done\ndata: b\n\n"
+    together, apart = (Numbering(STREAM, apart=apart).apply(body) for apart in (False, True))
+    assert apart == f"id: {STREAM}.1\n\ndata: a\n\nid: {STREAM}.2\n\nevent: done\ndata: b\n\n".encode()
+    assert reference_events(together) == reference_events(apart)
+    assert [event.last_event_id for event in reference_events(apart)] == [f"{STREAM}.1", f"{STREAM}.2"]

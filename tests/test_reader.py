@@ -1,0 +1,215 @@
+"""`core.reader`: records repaired, understood and counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from sse_proxy.core.dialects import StreamState, dialect_by_name
+from sse_proxy.core.mending import Mender
+from sse_proxy.core.reader import Reader
+from sse_proxy.core.sse import Event, Repairs
+from sse_proxy.errors import UpstreamProtocolError
+
+from .event_streams import splits
+
+BIG = b'{"error":1,"x":"' + b"x" * (8 << 20) + b'"}'
+
+
+def reader(
+    name: str = "openai_chat", *, mends: bool = True, recognises: bool = False, only_objects: bool = False
+) -> tuple[Reader, StreamState, Repairs]:
+    """A fresh one, its state, and where it counts."""
+    state, repairs = StreamState(), Repairs()
+    mender = Mender(max_event_bytes=1 << 30, repairs=repairs) if mends else None
+    dialect = dialect_by_name(name)
+    return Reader(dialect, state, mender, recognises=recognises, only_objects=only_objects), state, repairs
+
+
+def read(of: Reader, *payloads: bytes | Event) -> list[bytes]:
+    """The payloads that those of the records come to."""
+    records = [Event(data=payload) if isinstance(payload, bytes) else payload for payload in payloads]
+    return [event.data for record in records for event, _, _ in of.read(record)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "found", "repairs"),
+    [
+        (b'{"a":1}', [b'{"a":1}'], {}),
+        (b'{"a":1}{"b":2}', [b'{"a":1}', b'{"b":2}'], {"concatenated_json": 1}),
+        (b"", [], {"empty_data": 1}),
+        (b"text", [b"text"], {}),
+        (BIG, [BIG], {}),
+    ],
+)
+def test_payloads_are_repaired(payload: bytes, found: list[bytes], repairs: Repairs) -> None:
+    """And counted, as events and as repairs."""
+    of, state, counted = reader()
+    assert read(of, payload) == found
+    assert of.events == len(found)
+    assert state.started is bool(found)
+    assert counted == repairs
+
+
+def test_what_is_only_watched_is_understood_all_the_same() -> None:
+    """But neither held nor counted as repaired, nor told as a stream."""
+    of, state, counted = reader(mends=False)
+    assert read(of, b'{"a":') == [b'{"a":']
+    assert read(of, b'data: {"choices":[{"finish_reason":"stop"}]}') == [b'{"choices":[{"finish_reason":"stop"}]}']
+    assert state.finished
+    assert (counted, of.holding) == ({}, False)
+    of, _, _ = reader(mends=False)
+    assert len(read(of, b'{"choices":[{"message":{"content":"a"}}]}')) == 1
+
+
+def test_payloads_of_a_dialect_that_is_not_json_are_left_alone() -> None:
+    """Whatever they look like."""
+    of, _, counted = reader("mcp")
+    assert read(of, b"", b"{}{}", b"data: x", b'{"a":') == [b"", b"{}{}", b"data: x", b'{"a":']
+    assert counted == {}
+    assert of.is_whole(Event(data=b'{"a":'))
+
+
+def test_pings_are_no_events() -> None:
+    """The dialect knows its own."""
+    of, state, _ = reader("anthropic")
+    assert read(of, Event(event=b"ping", data=b"{}")) == []
+    assert (of.events, state.started) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("payload", "raises"),
+    [(b"[1]", True), (b"text", True), (b'{"a":nope}', True), (b"[DONE]", False), (b"{}", False), (BIG, False)],
+)
+def test_records_of_other_framings_are_objects(payload: bytes, raises: bool) -> None:
+    """Where the dialect has only those; the terminator is none, and what is too large to be parsed may be one."""
+    of, _, _ = reader(only_objects=True)
+    if raises:
+        with pytest.raises(UpstreamProtocolError, match="something else than the API's events"):
+            read(of, payload)
+    else:
+        assert read(of, payload) == [payload]
+    assert read(reader("mcp", only_objects=True)[0], payload) == [payload]
+
+
+def test_what_is_too_large_is_not_parsed() -> None:
+    """It passes, and means nothing."""
+    of, state, _ = reader()
+    assert read(of, BIG) == [BIG]
+    assert state.error is None
+
+
+def test_errors_are_known_from_their_place() -> None:
+    """The very first event can still become a status; those behind an error are told that there was one."""
+    of, _, _ = reader()
+    failed = [
+        failed for payload in (b'{"error":{"message":"no"}}', b"{}") for _, _, failed in of.read(Event(data=payload))
+    ]
+    assert (of.began_with_error, failed) == (True, [False, True])
+    of, _, _ = reader()
+    read(of, b"{}", b'{"error":{"message":"no"}}')
+    assert not of.began_with_error
+
+
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        (b'{"object":"chat.completion.chunk"}', "openai_chat"),
+        (b'data: {"object":"chat.completion.chunk"}', "openai_chat"),
+        (b'{"type":"RUN_STARTED"}', "ag_ui"),
+        (b"Hello", "generic"),
+        (b"{}", "generic"),
+    ],
+)
+def test_the_first_payload_tells_the_dialect(first: bytes, name: str) -> None:
+    """However malformed it is; comments and empty data before it tell nothing, events behind it neither."""
+    of, _, _ = reader("generic", recognises=True)
+    read(of, b": comment", b"")
+    assert of.recognises
+    read(of, first, b'{"type":"RUN_STARTED"}')
+    assert of.dialect.name == name
+    assert not of.recognises
+
+
+@pytest.mark.parametrize(("name", "recognises"), [("generic", False), ("openai_chat", True)])
+def test_what_is_known_or_not_asked_for_is_not_guessed(name: str, recognises: bool) -> None:
+    """A route may have named it."""
+    of, _, _ = reader(name, recognises=recognises)
+    read(of, b'{"type":"RUN_STARTED"}')
+    assert of.dialect.name == name
+
+
+def test_an_event_may_be_the_rest_of_what_is_held() -> None:
+    """Though it is no document by itself; else it has to be one."""
+    of, _, _ = reader()
+    assert not of.is_whole(Event(data=b'"b"}'))
+    assert of.is_whole(Event(data=b"[DONE]"))
+    assert read(of, b'{"a":') == []
+    assert of.holding
+    assert of.is_whole(Event(data=b'"b"}'))
+    assert read(of, b'"b"}') == [b'{"a":"b"}']
+    assert not of.holding
+
+
+def test_only_data_is_kept_for_clients_that_take_nothing_else() -> None:
+    """Gemini's."""
+    of, state, _ = reader("gemini")
+    found = [event for event, _, _ in of.read(Event(data=b"{}", event=b"e", id=b"1", retry=5))]
+    assert found == [Event(data=b"{}")]
+    assert not state.has_ids
+    assert not of.may_look_away
+
+
+def test_ids_are_remembered() -> None:
+    """Heartbeats depend on it (DESIGN fact 1)."""
+    of, state, _ = reader()
+    read(of, Event(data=b"{}", id=b""))
+    assert state.has_ids
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "repairs"),
+    [
+        (b'{"type":"message_start"}', b"message_start", {"missing_event_type": 1}),
+        (b'{"type":"a\\nb"}', b"", {}),
+        (b'{"type":"\\u00e9"}', b"", {}),
+        (b'{"type":1}', b"", {}),
+        (b"{}", b"", {}),
+    ],
+)
+def test_a_type_that_only_the_payload_has(payload: bytes, kind: bytes, repairs: Repairs) -> None:
+    """Clients of such APIs go by the event's; from then on every event is looked into."""
+    of, _, counted = reader("anthropic")
+    assert [event.event for event, _, _ in of.read(Event(data=payload))] == [kind]
+    assert counted == repairs
+    assert of.may_look_away is not bool(kind)
+
+
+def test_what_passed_unseen_is_counted_and_searched() -> None:
+    """For the number that the next no-op event repeats."""
+    of, state, _ = reader("openai_responses")
+    of.passed(b'data: {"sequence_number":7}\n\n', 1)
+    of.passed(b"data: {}\n\n", 2)
+    assert of.events == 3
+    assert b'"sequence_number":7' in state.last
+    of, state, _ = reader()
+    of.passed(b'data: {"sequence_number":7}\n\n', 1)
+    assert state.last == b""
+
+
+@pytest.mark.parametrize(("choices", "may"), [(1, True), (2, False), (0, False)])
+def test_several_answers_are_all_looked_into(choices: int, may: bool) -> None:
+    """Each has to be finished; and nothing passes unseen before the first event, nor within one."""
+    of, state, _ = reader()
+    state.choices = choices
+    assert not of.may_look_away
+    read(of, b"{}")
+    assert of.may_look_away is may
+    read(of, b'{"a":')
+    assert not of.may_look_away
+
+
+def test_any_split_of_the_payloads_reads_the_same() -> None:
+    """A document over several events is the document."""
+    document = b'{"choices":[{"delta":{"content":"a b"}}]}'
+    for pieces in splits(document, seed=1):
+        assert read(reader()[0], *pieces) == [document]
