@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sse_proxy.core.dialects import StreamState, dialect_by_name, dialect_for
+from sse_proxy.core.dialects.state import MAX_ANSWERS
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import Output, shape_for
 from sse_proxy.errors import Truncated
@@ -99,3 +100,17 @@ def test_a_value_of_any_type_is_survived(name: str, output: Output) -> None:
 def test_a_request_of_any_kind_has_a_dialect(document: dict[str, object]) -> None:
     """Nothing in a client's document raises."""
     assert dialect_for("POST", "/rpc", document=document).name == "generic"
+
+
+@pytest.mark.parametrize("output", ["native", "openai"])
+def test_what_is_kept_of_answers_is_bounded(output: Output) -> None:
+    """However many an upstream says that there are."""
+    shape = None if output == "native" else shape_for(output, identity={"id": "x"})
+    state = StreamState(choices=0)
+    of = Pipeline(dialect_by_name("openai_chat"), state=state, max_event_bytes=1 << 20, shape=shape)
+    for index in range(-10, 3000):
+        choice = {"index": index, "delta": {"content": "a"}, "finish_reason": "stop"}
+        of.feed(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+    assert state.seen_choices == state.finished_choices == set(range(MAX_ANSWERS))
+    end = of.flush() + of.conclude()
+    assert end == b"data: [DONE]\n\n"

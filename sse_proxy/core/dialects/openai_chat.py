@@ -12,8 +12,8 @@ from dataclasses import replace
 from ...errors import SSEProxyError
 from ..sse import Event
 from .base import Dialect, Sign, compact, reported_error, usage_counts
-from .openai_deltas import chat_deltas, chat_from_document, completions_deltas, completions_from_document
-from .state import JSONObject, StreamState
+from .openai_deltas import chat_deltas, chat_from_document, completions_deltas, completions_from_document, objects
+from .state import MAX_ANSWERS, JSONObject, StreamState
 
 __all__ = ["CHAT", "COMPLETIONS", "DONE", "openai_error", "openai_error_body"]
 
@@ -55,8 +55,9 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
 
 
 def _finish(choices: object, state: StreamState) -> None:
-    for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
+    for choice in objects(choices):
+        index = choice.get("index", 0)
+        if isinstance(index, int) and 0 <= index < MAX_ANSWERS:
             if not state.choices:
                 state.seen_choices.add(index)
             if choice.get("finish_reason"):

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 from ...errors import UpstreamReported
 
-__all__ = ["JSONObject", "StreamState"]
+__all__ = ["MAX_ANSWERS", "JSONObject", "StreamState"]
 
 JSONObject = dict[str, object]
+
+#: Answers with a higher index are nonsense, and something is kept of each.
+MAX_ANSWERS = 1024
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ answer that ended well without a word of why it did gets ``stop``.
 from __future__ import annotations
 
 from ..dialects import Delta, StreamState, ToolCall, Voice, compact, dialect_by_name
-from ..dialects.state import JSONObject
+from ..dialects.state import MAX_ANSWERS, JSONObject
 from ..sse import Event
 
 __all__ = ["OpenAIShape"]
@@ -33,7 +33,8 @@ class OpenAIShape:
         self._finished: set[int] = set()
 
     def write(self, deltas: list[Delta]) -> list[Event]:
-        return [self._chunk(choices=[choice]) for delta in deltas for choice in self._choices(delta)]
+        known = (delta for delta in deltas if 0 <= delta.index < MAX_ANSWERS)
+        return [self._chunk(choices=[choice]) for delta in known for choice in self._choices(delta)]
 
     def end(self, upstream: StreamState) -> list[Event]:
         open_answers = sorted((self._begun or {0}) - self._finished)
