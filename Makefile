@@ -30,6 +30,12 @@ e2e-llm: ## A real llama-server and a real model behind the proxy (the first run
 fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
 	@scripts/fuzz $(ARGS)
 
+bench: ## Measure beside ten other proxies, which are fetched first, and write docs/benchmarks.md (an hour; needs two quiet cores)
+	@scripts/bench $(ARGS)
+
+bench-quick: ## The same with the main ones, to build/bench/quick/ (8 minutes)
+	@scripts/bench --quick $(ARGS)
+
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find sse_proxy tests -name __pycache__ -type d -prune -exec rm -rf {} +
