@@ -104,6 +104,15 @@ def test_the_type_of_an_event_is_told_from_its_payload() -> None:
     assert odd == drained("anthropic", odd)[0]
 
 
+def test_a_single_type_that_is_missing_is_found() -> None:
+    """Also where the chunk is canonical and says nothing else of note."""
+    unnamed = DELTA.partition(b"\n")[2]
+    for chunks in ((START, DELTA, unnamed), (START, DELTA + unnamed)):
+        output, of_body = drained("anthropic", *chunks)
+        assert output == START + DELTA + DELTA
+        assert of_body.repairs == {"missing_event_type": 1}
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [

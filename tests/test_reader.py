@@ -177,11 +177,23 @@ def test_ids_are_remembered() -> None:
     ],
 )
 def test_a_type_that_only_the_payload_has(payload: bytes, kind: bytes, repairs: Repairs) -> None:
-    """Clients of such APIs go by the event's; from then on every event is looked into."""
+    """Clients of such APIs go by the event's."""
     of, _, counted = reader("anthropic")
     assert [event.event for event, _, _ in of.read(Event(data=payload))] == [kind]
     assert counted == repairs
-    assert of.may_look_away is not bool(kind)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "ping"), [("openai_responses", b'{"type":"keepalive"}'), ("cohere", b'{"type": "ping"}')]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_ping_that_only_the_payload_names_is_one(dialect: str, ping: bytes, first: bool) -> None:
+    """It is no event of the answer."""
+    of, state, _ = reader(dialect)
+    if not first:
+        read(of, Event(data=b"{}"))
+    assert list(of.read(Event(data=ping))) == []
+    assert state.started is not first
 
 
 def test_what_passed_unseen_is_counted_and_searched() -> None:

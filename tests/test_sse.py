@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_proxy.core.framers.event_stream import Framer
-from sse_proxy.core.sse import Event, canonical_events, encode, is_complete_json, is_utf8
+from sse_proxy.core.sse import Event, canonical_events, encode, has_unnamed_event, is_complete_json, is_utf8
 
 from .event_streams import check_canonical
 
@@ -127,3 +127,18 @@ def test_is_utf8() -> None:
     assert is_utf8("é".encode())
     assert not is_utf8(b"\x80")
     assert not is_utf8(b"\xed\xa0\x80")
+
+
+@pytest.mark.parametrize(
+    ("chunk", "expected"),
+    [
+        (b"data: a\n\n", True),
+        (b"event: e\ndata: a\n\n", False),
+        (b"event: e\ndata: a\n\ndata: b\n\n", True),
+        (b"data: event: e\n\nevent: e\ndata: b\n\n", True),
+        (b"event: e\ndata: a\n\nevent: data: \ndata: b\n\n", False),
+    ],
+)
+def test_has_unnamed_event(chunk: bytes, expected: bool) -> None:
+    """Among events that all are canonical."""
+    assert has_unnamed_event(chunk) is expected

@@ -24,7 +24,7 @@ from .numbering import Numbering
 from .reader import Reader
 from .repair import is_plain_json
 from .shapes.base import Shape
-from .sse import Event, Repairs, canonical_events
+from .sse import Event, Repairs, canonical_events, has_unnamed_event
 from .teller import Teller
 
 __all__ = ["Pipeline"]
@@ -196,7 +196,7 @@ class Pipeline:
         events = canonical_events(chunk)
         if events and dialect.json and not is_plain_json(chunk, events):
             return 0
-        return events
+        return 0 if dialect.names_events and has_unnamed_event(chunk) else events
 
     def _line_by_line(self, chunk: bytes) -> bytes:
         """As `_framed`, where the first event may change how the lines behind it are read."""

@@ -40,7 +40,7 @@ class Reader:
     """
 
     __slots__ = (
-        "_json", "_mender", "_names", "_only_objects", "_state", "began_with_error", "dialect", "events", "recognises",
+        "_json", "_mender", "_only_objects", "_state", "began_with_error", "dialect", "events", "recognises",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +59,6 @@ class Reader:
         self._mender = mender
         self._json = dialect.json
         self.recognises = recognises and dialect is GENERIC
-        #: The types of the upstream's events are missing, and told from its payloads.
-        self._names = False
         self._only_objects = only_objects
 
     def read(self, record: Event) -> Iterator[tuple[Event, JSONObject, bool]]:
@@ -77,13 +75,12 @@ class Reader:
         event = self._unpacked(record)
         plain = self._plain(event)
         if plain is not None:
-            if not self.dialect.is_ping(event):
-                yield self._taken(event, plain)
+            yield from self._taken(event, plain)
             return
         for repaired in self._repaired(event):
             if not self.dialect.is_ping(repaired):
                 for whole in self._expanded(repaired):
-                    yield self._taken(whole, self._payload(whole))
+                    yield from self._taken(whole, self._payload(whole))
 
     def passed(self, chunk: bytes, events: int) -> None:
         """Count the *events* of *chunk*, which nobody has looked into."""
@@ -96,7 +93,7 @@ class Reader:
         """Whether whole events without a marker may pass unseen; the first one never, nor those of several answers."""
         state, dialect = self._state, self.dialect
         one_answer = state.choices == 1 or not dialect.parallel
-        return state.started and one_answer and not (dialect.only_data or self._names or self.holding)
+        return state.started and one_answer and not (dialect.only_data or self.holding)
 
     @property
     def holding(self) -> bool:
@@ -136,10 +133,12 @@ class Reader:
         # What is only watched is understood as far as it can be, and never held.
         return [replace(event, data=payload) for payload in repair_payload(event.data, {})]
 
-    def _taken(self, event: Event, payload: JSONObject) -> tuple[Event, JSONObject, bool]:
-        failed = self._state.error is not None
-        self._fold(event, payload)
-        return self._named(event, payload), payload, failed
+    def _taken(self, event: Event, payload: JSONObject) -> Iterator[tuple[Event, JSONObject, bool]]:
+        named = self._named(event, payload)
+        if not self.dialect.is_ping(named):
+            failed = self._state.error is not None
+            self._fold(named, payload)
+            yield named, payload, failed
 
     def _payload(self, event: Event) -> JSONObject:
         if not self._json:
@@ -166,7 +165,6 @@ class Reader:
             return event
         if not _NAME.fullmatch(kind):
             return event
-        self._names = True
         self._mender.count("missing_event_type")
         return replace(event, event=kind.encode())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-__all__ = ["BOM", "Event", "Repairs", "canonical_events", "encode", "is_complete_json", "is_utf8"]
+__all__ = ["BOM", "Event", "Repairs", "canonical_events", "encode", "has_unnamed_event", "is_complete_json", "is_utf8"]
 
 BOM = b"\xef\xbb\xbf"
 
@@ -77,6 +77,11 @@ def canonical_events(chunk: bytes) -> int:
     if events and not chunk.isascii() and not is_utf8(chunk):
         return 0
     return events
+
+
+def has_unnamed_event(chunk: bytes) -> bool:
+    """Whether any event of a canonical *chunk* without ids has no type."""
+    return chunk.startswith(b"data: ") or chunk.find(b"\n\ndata: ") >= 0
 
 
 def _is_named_event(block: bytes) -> bool:
