@@ -40,6 +40,16 @@ from .work import calls_made, cpu_seconds
         pytest.param(b"\n{}", [b"{}"], {"white_space": 1}, id="an empty line first"),
         pytest.param(b" {} ", [b"{}"], {"white_space": 1}, id="white space around"),
         pytest.param(b' {"a":"b ', [b'{"a":"b '], {}, id="a part that ends within a string"),
+        pytest.param(
+            '{"a":"\u2028é\u2029"}\n{"b":"\x85"}'.encode(),
+            ['{"a":"\\u2028é\\u2029"}'.encode(), rb'{"b":"\u0085"}'],
+            {"line_separators": 1, "concatenated_json": 1},
+            id="line separators",
+        ),
+        pytest.param(
+            ' {"a":"\u2028 '.encode(), [rb'{"a":"\u2028 '], {"line_separators": 1}, id="a line separator in a part"
+        ),
+        pytest.param("text\u2028".encode(), ["text\u2028".encode()], {}, id="a line separator in plain text"),
         pytest.param(b" [DONE]", [b"[DONE]"], {"white_space": 1}, id="white space before the terminator"),
         pytest.param(b'{"a":1}{"b":2}', [b'{"a":1}', b'{"b":2}'], {"concatenated_json": 1}, id="two documents"),
         pytest.param(b"{} {}[DONE]", [b"{}", b"{}", b"[DONE]"], {"concatenated_json": 1}, id="and the terminator"),
@@ -130,6 +140,8 @@ def test_repairing_what_was_repaired_changes_nothing(data: bytes) -> None:
         (b"data: {}\n\ndata: x\n\n", 2, False),
         (b"data: x}\n\ndata: {}\n\n", 2, False),
         (b"data: {x\n\ndata: {}\n\n", 2, False),
+        ('data: {"a":"é"}\n\n'.encode(), 1, True),
+        ('data: {"a":"\u2029"}\n\n'.encode(), 1, False),
     ],
 )
 def test_is_plain_json(chunk: bytes, events: int, expected: bool) -> None:
@@ -149,6 +161,8 @@ def test_is_plain_json(chunk: bytes, events: int, expected: bool) -> None:
         (b'{"a":"} {"}', False),
         (b'{"object":"error"}', False),
         (b'{"type":"error","message":"no"}', False),
+        ('{"a":"\u2013é"}'.encode(), True),
+        ('{"a":"\u2028"}'.encode(), False),
     ],
 )
 def test_is_plain_object(payload: bytes, expected: bool) -> None:

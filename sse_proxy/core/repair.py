@@ -26,6 +26,10 @@ _BETWEEN = re.compile(r"(?:[ \t]|\\[nr]|data:)*+")
 #: An error object without its envelope, which no SDK takes for an error: old vLLM's, and the flat one of Responses.
 _BARE_ERROR = re.compile(rb'\{\s*"(object|type)"\s*:\s*"error"\s*[,}]')
 
+#: Characters to JSON, line ends to whoever splits text by Unicode's rules, as several clients do: UTF-8 → escape. JSON
+#: has them within strings only.
+_SEPARATORS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+
 _decoder = json.JSONDecoder()
 
 
@@ -36,14 +40,16 @@ def is_plain_json(chunk: bytes, events: int) -> bool:
     else:
         starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
         whole = starts == events and chunk.count(b"}\n\n") == events
-    return whole and chunk.count(b"data: {") == events and chunk.find(_SEAMS[0]) < 0 and chunk.find(_SEAMS[1]) < 0
+    seamless = chunk.count(b"data: {") == events and chunk.find(_SEAMS[0]) < 0 and chunk.find(_SEAMS[1]) < 0
+    return whole and seamless and not _has_separator(chunk)
 
 
 def is_plain_object(payload: bytes) -> bool:
     """Whether `repair_payload` gives *payload* back as it is, if it is one whole JSON object."""
     find = payload.find
     edges = payload.startswith(b"{") and payload.endswith(b"}")
-    return edges and find(b"\n") < 0 and find(b"}{") < 0 and find(b"} {") < 0 and _BARE_ERROR.match(payload) is None
+    seamless = edges and find(b"\n") < 0 and find(b"}{") < 0 and find(b"} {") < 0
+    return seamless and _BARE_ERROR.match(payload) is None and not _has_separator(payload)
 
 
 def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
@@ -51,7 +57,7 @@ def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
 
     The very same object comes back when nothing had to be done. Counts what was done in *repairs*, under
     ``double_data``, ``comment_in_data``, ``empty_data``, ``multi_line_data``, ``concatenated_json``,
-    ``literal_newlines``, ``white_space`` and ``bare_error``.
+    ``literal_newlines``, ``white_space``, ``line_separators`` and ``bare_error``.
     """
     payload = data.strip()
     if payload.startswith((b"data:", b":")):
@@ -63,6 +69,9 @@ def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
         return []
     if not payload.startswith((b"{", b"[")):
         return [data]
+    if _has_separator(payload):
+        data = _escaped(data, repairs)
+        payload = data.strip()
     documents = [_enveloped(document, repairs) for document in _documents(payload, repairs)]
     if documents == [data]:
         return [data]
@@ -147,6 +156,17 @@ def _enveloped(document: bytes, repairs: Repairs) -> bytes:
     # Both shapes in one (reference: formats.md § B3, "superset"): the flat keys are for who looks for those.
     error = {"type": "server_error", **{key: fields.get(key) for key in ("code", "message", "param")}}
     return document[: document.rindex(b"}")] + b',"error":' + json.dumps(error, separators=(",", ":")).encode() + b"}"
+
+
+def _has_separator(data: bytes) -> bool:
+    return not data.isascii() and any(data.find(character) >= 0 for character, _ in _SEPARATORS)
+
+
+def _escaped(data: bytes, repairs: Repairs) -> bytes:
+    for character, escape in _SEPARATORS:
+        data = data.replace(character, escape)
+    _count(repairs, "line_separators")
+    return data
 
 
 def _count(repairs: Repairs, kind: str) -> None:
