@@ -202,7 +202,8 @@ DOCUMENTS: dict[str, Answer] = {
         document={
             "generated_text": TEXT,
             "details": {"finish_reason": "eos_token", "generated_tokens": 2, "input_length": 7},
-        }
+        },
+        types=("message",),
     ),
     "triton": Answer(document={"text_output": TEXT}, usage={}),
     "vllm_generate": Answer(document={"text": [TEXT]}, usage={}),

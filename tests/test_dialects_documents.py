@@ -169,6 +169,8 @@ def test_a_chunk_with_the_message_so_far_is_no_document() -> None:
         ("dify", {"event": "message_end", "mode": "chat"}),
         ("lm_studio", {"type": "chat.start", "model_instance_id": "m"}),
         ("lm_studio", {"output": []}),
+        ("tgi", {"token": {"text": "Hi"}, "generated_text": "Hi"}),
+        ("tgi", {"token": {"text": "Hi"}, "generated_text": None}),
     ],
 )
 def test_what_is_no_whole_answer_is_an_event(name: str, document: dict[str, object]) -> None:

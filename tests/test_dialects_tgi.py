@@ -11,6 +11,7 @@ from sse_proxy.core.dialects.tgi import TGI, TRITON
 from sse_proxy.errors import IdleTimeout
 
 from .dialect_deltas import event, learnt, told
+from .dialect_streams import drained
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,15 @@ def test_errors(kind: str) -> None:
     assert str(learnt(TGI, event({"error": "no", "error_type": kind})).error) == "no"
     frame = json.loads(TGI.error_frame(IdleTimeout(), StreamState()).removeprefix(b"data: "))
     assert (frame["error"], frame["error_type"]) == ("the upstream fell silent", "generation")
+
+
+def test_what_is_no_token_does_not_reach_its_client() -> None:
+    """Its Python client fails on any object that is none: not on a ping of somebody's, not on a document."""
+    token, end = b'data: {"token":{"text":"a"}}\n\n', b'data: {"token":{"text":"b"},"generated_text":"ab"}\n\n'
+    output, _ = drained("tgi", token + b"event: ping\ndata: {}\n\n" + end)
+    assert output == token + end
+    output, _ = drained("tgi", b'data: {"generated_text":"ab"}\n\n')
+    assert json.loads(output.removeprefix(b"data: "))["token"]["text"] == "ab"
 
 
 def test_it_has_no_heartbeat_of_data() -> None:

@@ -39,6 +39,16 @@ def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Del
     return [Delta(text=text if isinstance(text, str) else "", finish=finish)]
 
 
+def _from_document(document: JSONObject) -> list[Event] | None:
+    """One token that is all of the text: its Python client fails on an event without one."""
+    text = document.get("generated_text")
+    if not isinstance(text, str) or "token" in document:
+        return None
+    token = {"id": 0, "text": text, "logprob": 0.0, "special": False}
+    told = {"index": 1, "token": token, "generated_text": text, "details": document.get("details")}
+    return [Event(data=compact(told))]
+
+
 def _error_body(error: SSEProxyError) -> bytes:
     return compact({"error": error_object(error), "error_type": "generation"})
 
@@ -83,9 +93,12 @@ TGI = Dialect(
     claims=lambda sign: sign.document is None or "inputs" in sign.document,
     reads_body=True,
     always_streams=True,
-    markers=(b'"generated_text":"', b'"generated_text": "', b'"error"'),
+    markers=(b'"generated_text":"', b'"generated_text": "', b'"error"', b"event: ping"),
     inspect=_inspect,
+    # Not of this API, whose keep-alives are comments; its Python client fails on the data of one.
+    is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,
+    from_document=_from_document,
     error_body=_error_body,
     error_frame=_error_frame,
 )
