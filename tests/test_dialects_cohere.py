@@ -85,6 +85,12 @@ def test_a_document_without_text_or_calls_is_told_too() -> None:
     assert [record.event for record in events] == [b"message-start", b"message-end"]
 
 
+def test_the_terminator_s_word_is_escaped_within_a_text() -> None:
+    """The JavaScript SDK ends its stream at any line that holds it."""
+    output, _ = drained("cohere", b'data: {"type":"content-delta","text":"[DONE]"}\n\ndata: [DONE]\n\n')
+    assert output == (b'event: content-delta\ndata: {"type":"content-delta","text":"\\u005bDONE]"}\n\ndata: [DONE]\n\n')
+
+
 def test_its_pings_are_swallowed_and_its_errors_abort() -> None:
     """Its SDKs drop every form of error event (formats.md § B3)."""
     output, _ = drained("cohere", b'event: ping\ndata: {"type":"ping"}\n\ndata: [DONE]\n\n')

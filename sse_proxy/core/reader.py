@@ -138,6 +138,8 @@ class Reader:
         if not self.dialect.is_ping(named):
             failed = self._state.error is not None
             self._fold(named, payload)
+            if payload and self.dialect.hides_done and b"[DONE]" in named.data:
+                named = replace(named, data=named.data.replace(b"[DONE]", rb"\u005bDONE]"))
             yield named, payload, failed
 
     def _payload(self, event: Event) -> JSONObject:

@@ -90,6 +90,8 @@ class Dialect(Voice):
     from_document: Callable[[JSONObject], list[Event] | None] = lambda _document: None
     #: Its events have the type that their payload's ``type`` says, and clients go by that.
     names_events: bool = False
+    #: Its clients take ``[DONE]`` for the end even within a text: there it is escaped. It has to be a marker.
+    hides_done: bool = False
     #: Its clients raise on everything but ``data``: ids, types and reconnection times of events are dropped.
     only_data: bool = False
     #: Makes the payload of a record that is packed in another one its data.

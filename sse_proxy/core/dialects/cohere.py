@@ -1,6 +1,7 @@
 """Cohere's chat, version 2: named events from ``message-start`` to ``message-end`` (reference: formats.md § A1).
 
-Its SDKs drop every kind of error frame, so an error ends with an aborted connection (§ B3).
+Its SDKs drop every kind of error frame, so an error ends with an aborted connection (§ B3). The one for JavaScript ends
+its stream at any line that holds ``[DONE]``.
 """
 
 from __future__ import annotations
@@ -100,8 +101,9 @@ COHERE = Dialect(
     name="cohere",
     paths=("/v2/chat",),
     speaks=lambda event, payload: payload.get("type", event.event.decode()) == "message-start",
-    markers=(b"message-start", b"message-end", b'"error"', b"event: error", b"event: ping"),
+    markers=(b"message-start", b"message-end", b'"error"', b"event: error", b"event: ping", b"[DONE]"),
     names_events=True,
+    hides_done=True,
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,
