@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.dialects import Delta, Dialect, StreamState
+from sse_proxy.core.dialects import GENERIC, Delta, Dialect, StreamState, dialect_for, dialect_of_first_event
 from sse_proxy.core.dialects.native_generate import FASTCHAT, LMDEPLOY, SGLANG_GENERATE, VLLM_GENERATE
+from sse_proxy.core.documents import json_object
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
-from sse_proxy.core.shapes import shape_for
 from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout
 
@@ -92,26 +92,21 @@ def test_several_answers_of_vllm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "text"),
+    ("record", "speaks"),
     [
-        (Event(data=b"Hello"), "Hello"),
-        (Event(data=b"["), "["),
-        (Event(data=b" "), " "),
-        (Event(data=b'{"token":"a"}'), "a"),
-        (Event(event=b"done", data=b"[DONE]"), ""),
+        (event({"text": ["a"]}), True),
+        (event({"text": []}), True),
+        (event({"text": ["a", 1]}), False),
+        (event({"text": "a"}), False),
+        (event({"token": "a"}), False),
+        (event({"text": ["a"]}, "message"), False),
     ],
 )
-def test_another_server_at_the_path_of_vllm_s_demo(record: Event, text: str) -> None:
-    """``/generate`` with a ``prompt`` is what many call their own: its events are anything, and not touched."""
-    assert texts(VLLM_GENERATE, record) == text
-    shape = shape_for("tokens", identity={})
-    of = Pipeline(VLLM_GENERATE, state=StreamState(), max_event_bytes=1000, shape=shape)
-    of.feed(b"event: error\ndata: no\n\n")
-    assert of.state.error is not None
-    of = Pipeline(VLLM_GENERATE, state=StreamState(), max_event_bytes=1000)
-    body = b"data: [\n\ndata: \n\ndata: {}{}\n\nevent: error\ndata: {}\n\n"
-    assert of.feed(body) + of.flush() + of.conclude() == body
-    assert (of.repairs, of.state.error) == ({}, None)
+def test_only_the_answer_tells_vllm_s_demo(record: Event, speaks: bool) -> None:
+    """``/generate`` with a ``prompt`` is what many call an endpoint of their own."""
+    found = dialect_of_first_event(record, json_object(record.data) or {})
+    assert (found is VLLM_GENERATE) is speaks
+    assert dialect_for("POST", "/generate", document={"prompt": "p", "stream": True}) is GENERIC
 
 
 def test_sglang_s_first_releases() -> None:

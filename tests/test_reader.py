@@ -225,3 +225,12 @@ def test_any_split_of_the_payloads_reads_the_same() -> None:
     document = b'{"choices":[{"delta":{"content":"a b"}}]}'
     for pieces in splits(document, seed=1):
         assert read(reader()[0], *pieces) == [document]
+
+
+@pytest.mark.parametrize("name", ["ollama", "fastchat", "bedrock_converse", "gemini_array"])
+def test_rows_without_markers_are_looked_into_also_as_events(name: str) -> None:
+    """A gateway may have made an event stream of what its server writes: there nothing tells an end unseen."""
+    of, state, _ = reader(name)
+    read(of, b"{}")
+    assert state.started
+    assert not of.may_look_away

@@ -10,6 +10,7 @@ from ..errors import UpstreamProtocolError
 from .dialects import GENERIC, Dialect, StreamState, dialect_of_first_event
 from .dialects.state import JSONObject
 from .documents import json_object
+from .framers.base import Framing
 from .mending import Mender
 from .repair import is_plain_object, repair_payload
 from .sse import Event, is_complete_json
@@ -93,7 +94,8 @@ class Reader:
         """Whether whole events without a marker may pass unseen; the first one never, nor those of several answers."""
         state, dialect = self._state, self.dialect
         one_answer = state.choices == 1 or not dialect.parallel
-        return state.started and one_answer and not (dialect.only_data or self.holding)
+        marked = dialect.framing is Framing.SSE and not dialect.only_data
+        return state.started and one_answer and marked and not self.holding
 
     @property
     def holding(self) -> bool:

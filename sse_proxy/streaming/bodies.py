@@ -75,6 +75,8 @@ class StreamBody:
     ) -> None:
         self._transfer = transfer
         to_sse = rewrite or framing is Framing.SSE
+        if to_sse:
+            transfer.tells_events()
         self._head = transfer.head = (
             status,
             sse_response_headers(headers) if to_sse else stream_response_headers(headers),

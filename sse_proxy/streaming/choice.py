@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.dialects import GENERIC, dialect_of_head
+from ..core.dialects import dialect_of_head
 from ..core.framers import Framing
 from ..core.headers import HeaderList, first, media_type
 from ..core.sniff import framing_of_media_type, is_record_stream
@@ -29,7 +29,7 @@ async def open_body(transfer: Transfer, method: str, status: int, headers: Heade
     if begun and not has_body:
         return LateBody(transfer, status, headers)
     if begun or (success and _concerns(transfer, headers, has_body=has_body)):
-        if transfer.facts.dialect is GENERIC and (told := dialect_of_head(headers)) is not None:
+        if not begun and transfer.policy.terms.dialect is None and (told := dialect_of_head(headers)) is not None:
             transfer.speaks(told)
         return await SniffedBody(transfer, status, headers).open()
     return await PlainBody(transfer, status, headers).open()

@@ -109,9 +109,14 @@ class Transfer:
     def speaks(self, dialect: Dialect) -> None:
         """The head of the response tells that the upstream speaks *dialect*."""
         voice = self.facts.voice
-        if voice is self.facts.dialect:
+        if voice is self.facts.dialect or voice is self.facts.dialect.native:
             voice = dialect if self.facts.expects_sse or dialect.native is None else dialect.native
         self.facts = replace(self.facts, dialect=dialect, voice=voice)
+
+    def tells_events(self) -> None:
+        """The client gets an event stream, though its API may have another framing; unless that was promised to it."""
+        if self.client.status is None and not self.facts.voice.is_sse:
+            self.facts = replace(self.facts, voice=self.facts.dialect)
 
     @property
     def events(self) -> int:

@@ -55,6 +55,7 @@ class SniffedBody:
         if transfer.policy.reframe == "never":
             return await StreamBody(transfer, *self._head, framing=Framing.SSE, rewrite=False).open()
         status, headers = self._head
+        transfer.tells_events()
         transfer.head = (status, sse_response_headers(headers))
         transfer.becomes_stream()
         if not transfer.dialect.json and transfer.client.status is None:

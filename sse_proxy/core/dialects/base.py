@@ -77,7 +77,8 @@ class Dialect(Voice):
     native: Voice | None = None
     #: Every payload is one JSON document or ``[DONE]``: the repairs of `core.repair` apply.
     json: bool = True
-    #: Bytes that every event worth parsing holds; an event without any of them is only counted.
+    #: Bytes that every event worth parsing holds; an event without any of them is only counted. Rows whose server
+    #: writes no SSE have none: of those, every event is looked into.
     markers: tuple[bytes, ...] = ()
     #: Fold an event (payload parsed where it is a JSON object, else {}) into the state.
     inspect: Callable[[Event, JSONObject, StreamState], None]

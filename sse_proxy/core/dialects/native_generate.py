@@ -1,8 +1,8 @@
 """Servers with streams of their own that repeat the text so far: vLLM's demo, SGLang, FastChat (formats.md § A2).
 
 vLLM's demo and FastChat's worker write JSON documents with a line end or NUL between them and end with the body; SGLang
-writes SSE, in early releases documents with NUL under the Content-Type of SSE. ``/generate`` is what many people call
-their own endpoint: where the answer is not like vLLM's, its row does what the generic one would.
+writes SSE, in early releases documents with NUL under the Content-Type of SSE. ``/generate`` with a ``prompt`` is what
+many people call an endpoint of their own, so that only the answer tells vLLM's.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...errors import SSEProxyError
-from ..documents import json_object
 from ..framers.base import Framing
 from ..sse import Event
 from .base import Dialect, Sign, compact, reported_error, usage_counts
 from .deltas import Delta, suffix_of
-from .generic import GENERIC
 from .native import BLOCK, NDJSON, error_body, named_error
 from .openai_chat import DONE
 from .state import JSONObject, StreamState
@@ -37,18 +35,15 @@ def _grown(text: str, state: StreamState, index: int = 0) -> str:
 
 
 def _inspect_vllm(event: Event, payload: JSONObject, state: StreamState) -> None:
-    document = json_object(event.data) or {}
-    if document.get("error") and len(document) == 1:
-        state.error = reported_error(document, event.data)
-    else:
-        GENERIC.inspect(event, payload, state)
+    if payload.get("error"):
+        state.error = reported_error(payload, event.data)
 
 
-def _vllm_deltas(event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
-    texts = (json_object(event.data) or {}).get("text")
-    if not isinstance(texts, list):
-        return GENERIC.deltas(event, payload, state)
-    found = [(index, text) for index, text in enumerate(texts) if isinstance(text, str)]
+def _vllm_deltas(_event: Event, payload: JSONObject, state: StreamState) -> list[Delta]:
+    texts = payload.get("text")
+    found = [
+        (index, text) for index, text in enumerate(texts if isinstance(texts, list) else ()) if isinstance(text, str)
+    ]
     return [Delta(index=index, text=_grown(text, state, index)) for index, text in found]
 
 
@@ -104,8 +99,9 @@ def _lmdeploy_deltas(_event: Event, payload: JSONObject, _state: StreamState) ->
     return [Delta(text=text if isinstance(text, str) else "", finish=finish)]
 
 
-def _is_vllm(sign: Sign) -> bool:
-    return "prompt" in (sign.document or {})
+def _is_vllm(event: Event, payload: JSONObject) -> bool:
+    texts = payload.get("text")
+    return not event.event and isinstance(texts, list) and all(isinstance(text, str) for text in texts)
 
 
 def _is_sglang(sign: Sign) -> bool:
@@ -114,12 +110,9 @@ def _is_sglang(sign: Sign) -> bool:
 
 VLLM_GENERATE = Dialect(
     name="vllm_generate",
-    paths=("/generate",),
-    claims=_is_vllm,
-    reads_body=True,
+    speaks=_is_vllm,
     framing=Framing.JSON,
     native=NDJSON,
-    json=False,
     inspect=_inspect_vllm,
     deltas=_vllm_deltas,
     comment=BLOCK,
