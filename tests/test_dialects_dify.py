@@ -50,6 +50,23 @@ def test_the_end(events: list[str], finished: bool, terminated: bool, usage: dic
     assert (state.finished, state.terminated, state.usage) == (finished, terminated, usage)
 
 
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        ({"status": "failed", "error": "no"}, "no"),
+        ({"status": "failed"}, "the upstream failed"),
+        ({"status": "succeeded", "error": None}, None),
+        ({"status": "stopped"}, None),
+        (None, None),
+    ],
+)
+def test_a_workflow_that_failed(data: object, error: str | None) -> None:
+    """It finishes too, but nobody may take that for an answer."""
+    state = learnt(DIFY, event({"event": "workflow_finished", "data": data}))
+    assert (state.error and str(state.error)) == error
+    assert state.complete is (error is None)
+
+
 def test_errors() -> None:
     """Ours look as its own, and have the object of everybody else."""
     own = {"event": "error", "status": 400, "code": "invalid_param", "message": "no"}

@@ -68,6 +68,23 @@ def test_the_end_of_a2a(result: object, finished: bool) -> None:
     assert learnt(A2A, event(rpc(result))).finished is finished
 
 
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"kind": "status-update", "status": {"state": "failed", "message": {"parts": [TEXT]}}, "final": True},
+        {"statusUpdate": {"status": {"state": "TASK_STATE_REJECTED", "message": {"parts": [TEXT]}}}},
+    ],
+)
+def test_a_task_that_failed_is_an_error_in_words_that_have_no_failure(result: object) -> None:
+    """In its own words it is the end of an answer."""
+    retold = StreamState(retold=True)
+    A2A.inspect(event(rpc(result)), rpc(result), retold)
+    assert str(retold.error) == "a"
+    native = StreamState()
+    A2A.inspect(event(rpc(result)), rpc(result), native)
+    assert native.complete
+
+
 @pytest.mark.parametrize("kind", ["", "error"])
 def test_errors_of_a2a(kind: str) -> None:
     """JSON-RPC's, named or not."""

@@ -18,8 +18,12 @@ _TEXTS = frozenset({"message", "agent_message"})
 
 def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
     kind = str(payload.get("event"))
+    data = payload.get("data")
+    details = data if isinstance(data, dict) else {}
     if kind == "error":
         state.error = reported_error({"error": payload}, event.data)
+    elif kind == "workflow_finished" and details.get("status") == "failed":
+        state.error = reported_error({"error": {"message": details.get("error")}}, event.data)
     elif kind in _ENDS:
         # A chat workflow finishes before its message ends.
         state.finished = True

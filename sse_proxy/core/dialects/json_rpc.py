@@ -20,7 +20,9 @@ __all__ = ["A2A", "MCP"]
 _MCP_HEADERS = (b"mcp-session-id", b"mcp-protocol-version")
 _A2A_METHODS = frozenset({"message/stream", "tasks/resubscribe", "SendStreamingMessage", "SubscribeToTask"})
 _A2A_KINDS = frozenset({"artifactUpdate", "message", "statusUpdate", "task"})
-_FINAL_STATES = frozenset({"completed", "canceled", "failed", "rejected", "input-required", "auth-required"})
+#: The task's own failure is an answer like any other, but where the answer is told in words that have none for it.
+_FAILED_STATES = frozenset({"failed", "rejected"})
+_FINAL_STATES = _FAILED_STATES | {"completed", "canceled", "input-required", "auth-required"}
 #: JSON-RPC 2.0 § 5.1: reserved for implementations.
 _SERVER_ERROR = -32000
 
@@ -63,20 +65,26 @@ def _inspect_a2a(event: Event, payload: JSONObject, state: StreamState) -> None:
     fields = _result(payload)
     status = fields.get("status")
     told = str(status.get("state")) if isinstance(status, dict) else ""
-    over = told.removeprefix("TASK_STATE_").replace("_", "-").lower() in _FINAL_STATES
+    reached = told.removeprefix("TASK_STATE_").replace("_", "-").lower()
     message = fields.get("kind") == "message"  # an answer without a task is one message
-    if fields.get("final") is True or message or over:
+    if state.retold and reached in _FAILED_STATES:
+        state.error = reported_error({"error": {"message": _said(fields)}}, event.data)
+    elif fields.get("final") is True or message or reached in _FINAL_STATES:
         state.finished = True
+
+
+def _said(fields: JSONObject) -> str:
+    """The text that comes with a state."""
+    status = fields.get("status")
+    message = status.get("message") if isinstance(status, dict) else None
+    return _texts(message.get("parts")) if isinstance(message, dict) else ""
 
 
 def _a2a_deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
     fields = _result(payload)
-    artifact, status = fields.get("artifact"), fields.get("status")
-    text = _texts(fields.get("parts"))
-    if isinstance(artifact, dict):
-        text += _texts(artifact.get("parts"))
-    elif isinstance(status, dict) and isinstance(message := status.get("message"), dict):
-        text += _texts(message.get("parts"))
+    artifact = fields.get("artifact")
+    added = _texts(artifact.get("parts")) if isinstance(artifact, dict) else _said(fields)
+    text = _texts(fields.get("parts")) + added
     return [Delta(text=text)] if text else []
 
 
