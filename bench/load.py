@@ -57,8 +57,11 @@ async def open_all(make: Make[_Client], request: bytes, meter: Meter, port: int,
             await client.began
             return client
 
-    async with asyncio.timeout(_LIMIT_SECONDS):
-        clients = await asyncio.gather(*(one() for _ in range(count)))
+    try:
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            clients = await asyncio.gather(*(one() for _ in range(count)))
+    except TimeoutError:
+        raise Failed(f"{count} streams had not all begun after {_LIMIT_SECONDS:g} s") from None
     check(meter)
     return clients
 
@@ -98,12 +101,10 @@ async def ended(clients: Iterable[StreamClient | CountingClient]) -> None:
     Raises:
         Failed: that takes too long.
     """
-    try:
-        async with asyncio.timeout(_LIMIT_SECONDS):
-            await asyncio.gather(*(client.ended for client in clients))
-    except TimeoutError:
-        left = sum(not client.ended.done() for client in clients)
-        raise Failed(f"{left} streams had no end after {_LIMIT_SECONDS:g} s") from None
+    ends = [client.ended for client in clients]
+    done, left = await asyncio.wait(ends, timeout=_LIMIT_SECONDS)
+    if left:
+        raise Failed(f"{len(left)} of {len(done) + len(left)} streams had no end after {_LIMIT_SECONDS:g} s")
 
 
 def check(meter: Meter) -> None:

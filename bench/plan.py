@@ -13,6 +13,8 @@ __all__ = ["FULL", "LEVELS", "QUICK", "Case", "Plan"]
 LEVELS = {10: 20.0, 100: 20.0, 1000: 4.0, 4000: 1.0, 8000: 1.0}
 _STREAMS = 100
 _RATE = 20.0
+#: What a core of it can take; it would fall behind for good, and the figures tell of the backlog.
+_RATES = {"litellm": 4.0}
 #: Tokens of one write of a firehose.
 _COALESCED = 32
 
@@ -82,7 +84,7 @@ def _cases(
     *, pacing: Iterable[str], anthropic: Iterable[str], growth: dict[int, float], hoses: Iterable[str]
 ) -> tuple[Case, ...]:
     return (
-        *_each(pacing, lambda peer: Case(scenario="load", peer=peer)),
+        *_each(pacing, lambda peer: Case(scenario="load", peer=peer, rate=_RATES.get(peer, _RATE))),
         *_each(pacing, lambda peer: Case(scenario="burst", peer=peer)),
         *_each(anthropic, lambda peer: Case(scenario="anthropic", peer=peer, form="anthropic")),
         Case(scenario="reframing", peer="sse-proxy"),

@@ -9,7 +9,8 @@ from .events import LAST_CHUNK
 
 __all__ = ["max_tokens", "path_of", "request_length"]
 
-_MAX_TOKENS = re.compile(rb'"max_tokens": ?(\d+)')
+# Some servers write the newer name in place of the older one.
+_MAX_TOKENS = re.compile(rb'"max_(?:completion_)?tokens": ?(\d+)')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 

@@ -126,7 +126,7 @@ def _answers(port: int, path: str) -> bool:
             status = connection.recv(12)
     except OSError:
         return False
-    return status.startswith(b"HTTP/1.1 ") and status[9:10] in {b"2", b"3", b"4"}
+    return status == b"HTTP/1.1 200"
 
 
 def _end_of(log: Path) -> str:

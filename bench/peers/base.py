@@ -76,7 +76,7 @@ class Peer:
     version: Callable[[], str]
     #: Form of a stream → the path to ask for it; the forms that it passes on at all.
     paths: Mapping[str, str]
-    #: Answers with any status below 500 once it is ready.
+    #: Answers with 200 once it is ready.
     ready_path: str = "/health"
 
     @property

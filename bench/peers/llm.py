@@ -14,6 +14,7 @@ _LITELLM_CONFIG = """
 model_list:
 - model_name: bench
   litellm_params: {{model: openai/bench, api_base: "http://{upstream}/v1", api_key: none}}
+general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
 """
 
 
