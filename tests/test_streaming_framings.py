@@ -54,6 +54,24 @@ async def test_an_ollama_client_keeps_its_lines() -> None:
     assert answer.headers["x-accel-buffering"] == "no"
 
 
+async def test_an_ollama_client_s_lines_are_mended() -> None:
+    """Its clients fail on an empty line, on a BOM, and on whatever else Unicode takes for the end of a line."""
+    odd = [b"\xef\xbb\xbf", LINES[0].replace(b"Hel", "He\u2028".encode()), b"\r\n\n", *LINES[1:]]
+    answer, outcome = await _asked(_sends(NDJSON, *odd), "/api/chat", OLLAMA)
+    mended = [LINES[0].replace(b"Hel", rb"He\u2028"), *LINES[1:]]
+    assert (answer.body, answer.complete, outcome) == (b"".join(mended), True, "completed")
+
+
+async def test_an_ollama_client_is_told_of_a_torn_line() -> None:
+    """A record that begins within another one is lost, and so is that: the client hears of it."""
+    torn = [LINES[0], LINES[1][:20] + b'data: {"message":{"role":"assistant","content":"x"},"done":false}\n', LINES[2]]
+    answer, outcome = await _asked(_sends(NDJSON, *torn), "/api/chat", OLLAMA)
+    first, error = answer.body.splitlines()
+    assert LINES[0][:-1] == first
+    assert "cut an event" in json.loads(error)["error"]
+    assert outcome == "upstream_error"
+
+
 async def test_an_ollama_client_is_told_of_a_cut() -> None:
     """The API's own error line, after whatever was left of the last one."""
     for dies in (False, True):

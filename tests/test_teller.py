@@ -36,6 +36,12 @@ def test_in_the_upstream_s_words() -> None:
     assert (of.voice, of.has_shape, of.keeps_events) == (OLLAMA, False, True)
 
 
+def test_in_the_client_s_own_framing() -> None:
+    """A line of it, where its API has lines."""
+    assert OLLAMA.native is not None
+    assert teller(voice=OLLAMA.native).tell(EVENT, {}, OLLAMA, failed=False) == b'{"response":"a"}\n'
+
+
 def test_told_is_whose_words_are_used() -> None:
     """The upstream's state, or the shape's."""
     state = StreamState()

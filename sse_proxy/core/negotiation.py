@@ -35,7 +35,7 @@ class Treatment(Enum):
     PLAIN = auto()
     #: Every byte as it came, but its ending is verified, and its silences are filled where that is safe.
     WATCH = auto()
-    #: Its records become events.
+    #: Its records become events, or are written anew in the framing that the client expects.
     REWRITE = auto()
     #: It is not what the client can read: an error.
     REFUSE = auto()
@@ -85,6 +85,8 @@ def treatment(facts: RequestFacts, framing: Framing | None, *, reframe: str, beg
 
 def _in_own_framing(facts: RequestFacts, framing: Framing, *, strict: bool) -> Treatment:
     own = facts.dialect.framing
+    if framing is own and facts.voice.record is not None:
+        return Treatment.REWRITE
     if framing is own or (own, framing) in _REFINES:
         return Treatment.WATCH
     return Treatment.REFUSE if strict and framing is Framing.TEXT else Treatment.PLAIN

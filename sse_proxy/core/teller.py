@@ -57,7 +57,7 @@ class Teller:
         if self._shape is None:
             if self._numbering is not None and event.id is not None:
                 event = replace(event, id=None)
-            return encode(event)
+            return encode(event) if self.voice.record is None else self.voice.record(event)
         if failed or self._ended:
             return b""  # all that a client of the shape can understand was said
         if self._state.error is not None:

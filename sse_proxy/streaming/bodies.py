@@ -67,14 +67,14 @@ class StreamBody:
         status: The upstream's.
         headers: The upstream's.
         framing: Of the body.
-        rewrite: Whether the client gets canonical SSE; else every byte as it came.
+        rewrite: Whether the client gets canonical records, of SSE as a rule; else every byte as it came.
     """
 
     def __init__(
         self, transfer: Transfer, status: int, headers: HeaderList, *, framing: Framing, rewrite: bool
     ) -> None:
         self._transfer = transfer
-        to_sse = rewrite or framing is Framing.SSE
+        to_sse = framing is Framing.SSE or (rewrite and transfer.voice.is_sse)
         if to_sse:
             transfer.tells_events()
         self._head = transfer.head = (

@@ -1,10 +1,13 @@
 """Ollama's own API, chat and generate: NDJSON whose last line says ``"done": true`` (reference: formats.md § A2, § B4).
 
+Its clients split text at every kind of line end, fail on an empty line and on a BOM: each record is written anew.
 ``/api/chat`` is also where the AI SDK's ``useChat`` posts to; its requests have the chat's ``id``, and seldom a model.
 A request that does not say whether it wants a stream does.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from ..framers.base import Framing
 from ..sse import Event
@@ -69,7 +72,7 @@ OLLAMA = Dialect(
     reads_body=True,
     asks=lambda document: document.get("stream") is not False,
     framing=Framing.NDJSON,
-    native=NDJSON,
+    native=replace(NDJSON, record=lambda event: event.data + b"\n"),
     inspect=_inspect,
     deltas=_deltas,
     comment=BLOCK,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...errors import SSEProxyError
+from ..sse import Event
 from .state import StreamState
 
 __all__ = ["SSE_MEDIA_TYPE", "Voice", "document_voice"]
@@ -40,6 +41,8 @@ class Voice:
     terminator: bytes = b""
     #: The terminator follows error events too.
     ends_errors: bool = False
+    #: How one record is written anew in another framing than SSE; None: they pass as they came.
+    record: Callable[[Event], bytes] | None = None
     #: What closes a record that was half written, so that an error frame may follow; None: nothing can, so abort.
     closes: bytes | None = b"\n\n"
 
