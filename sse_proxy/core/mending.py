@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..errors import EventTooLarge, UpstreamProtocolError
 from .framers.scanner import BracketScanner
-from .repair import NEXT_EVENT, repair_payload
+from .repair import NEXT_EVENT, repair_payload, seems_whole
 from .sse import Event, Repairs, is_complete_json
 
 __all__ = ["Mender"]
@@ -99,10 +99,13 @@ class Mender:
 
 
 def _is_part(payload: bytes) -> bool:
-    """Whether a document has begun and not ended; what has ended and is none all the same is passed on."""
+    """Whether a document has begun and not ended; what has ended and is none all the same is passed on.
+
+    So is what would pass for whole where nobody parses it: both ways have to lead to the same.
+    """
     if not payload.startswith(_OPENINGS) or is_complete_json(payload):
         return False
-    return NEXT_EVENT in payload or BracketScanner().scan(payload, 0) < 0
+    return NEXT_EVENT in payload or not (seems_whole(payload) or BracketScanner().scan(payload, 0) >= 0)
 
 
 def _is_sibling(part: bytes, payload: bytes) -> bool:

@@ -11,7 +11,7 @@ import re
 
 from .sse import Repairs, is_complete_json
 
-__all__ = ["NEXT_EVENT", "is_plain_json", "is_plain_object", "repair_payload"]
+__all__ = ["NEXT_EVENT", "is_plain_json", "is_plain_object", "repair_payload", "seems_whole"]
 
 #: Two documents back to back. The fast path refuses these bytes as well, so both paths decide alike.
 _SEAMS = (b"}{", b"} {")
@@ -36,12 +36,24 @@ _decoder = json.JSONDecoder()
 def is_plain_json(chunk: bytes, events: int) -> bool:
     """Whether each of the *events* payloads of a canonical *chunk* is an object that needs no repair."""
     if events == 1:
-        whole = chunk.endswith(b"}\n\n") and (chunk.startswith(b"data: {") or b"\ndata: {" in chunk)
+        begun = chunk.startswith(b"data: {") or chunk.find(b"\ndata: {") >= 0
+        whole = begun and chunk.endswith(b"}\n\n") and _is_balanced(chunk)
     else:
         starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
-        whole = starts == events and chunk.count(b"}\n\n") == events
+        ends = chunk.count(b"}\n\n")
+        whole = starts == ends == events and all(map(_is_balanced, chunk.split(b"\n\n")))
     seamless = chunk.count(b"data: {") == events and chunk.find(_SEAMS[0]) < 0 and chunk.find(_SEAMS[1]) < 0
     return whole and seamless and not _has_separator(chunk)
+
+
+def seems_whole(payload: bytes) -> bool:
+    """Whether *payload* is one object for all that `is_plain_json`, which parses nothing, could tell."""
+    return payload.startswith(b"{") and payload.endswith(b"}") and _is_balanced(payload)
+
+
+def _is_balanced(text: bytes) -> bool:
+    """Whether as many braces are closed as were opened: in one of nearly all pieces of a document they are not."""
+    return text.count(b"{") == text.count(b"}")
 
 
 def is_plain_object(payload: bytes) -> bool:
