@@ -163,6 +163,16 @@ def test_watching_tells_nothing_of_its_own() -> None:
     assert of.fail(IdleTimeout()) == b'\n{"error":"the upstream fell silent"}\n'
 
 
+def test_where_nothing_closes_half_a_record_no_error_is_told() -> None:
+    """Only the broken connection tells it then."""
+    row = dialect_by_name("bedrock_converse")
+    of = Pipeline(row, state=StreamState(), max_event_bytes=LIMIT, rewrite=False, framing=Framing.AWS, voice=row.native)
+    of.feed(SAMPLES["bedrock_converse"].records[0])
+    assert of.fail(IdleTimeout())
+    of.feed(b"\0")
+    assert of.fail(IdleTimeout()) == b""
+
+
 def test_comments_are_nothing_to_any_reader() -> None:
     """Nor do they end the wait for the first event."""
     output, of = drained("openai_chat", b": a\n\n" * 3)

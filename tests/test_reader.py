@@ -61,6 +61,16 @@ def test_what_is_only_watched_is_understood_all_the_same() -> None:
     assert len(read(of, b'{"choices":[{"message":{"content":"a"}}]}')) == 1
 
 
+def test_a_whole_answer_is_read_as_the_events_of_a_stream() -> None:
+    """Only as the first event; what follows is an event whatever it is."""
+    document = b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}'
+    of, state, counted = reader()
+    assert len(read(of, document)) == 2
+    assert state.finished
+    assert read(of, document) == [document]
+    assert (of.events, counted) == (3, {"single_json": 1})
+
+
 def test_payloads_of_a_dialect_that_is_not_json_are_left_alone() -> None:
     """Whatever they look like."""
     of, _, counted = reader("mcp")

@@ -58,6 +58,11 @@ from .work import calls_made, cpu_seconds
             b'{\n"a":1\n}{\n"b":2\n}', [b'{"a":1}', b'{"b":2}'], {"concatenated_json": 1}, id="pretty-printed two"
         ),
         pytest.param(b"{}\n[1]", [b"{}", b"[1]"], {"concatenated_json": 1}, id="on two lines"),
+        pytest.param(rb'{"a":1}\n\n', [b'{"a":1}'], {"literal_newlines": 1}, id="line ends in letters"),
+        pytest.param(rb"[DONE]\n\n", [b"[DONE]"], {"literal_newlines": 1}, id="line ends in letters, terminator"),
+        pytest.param(
+            rb'{"a":1}\r\ndata: {"b":2}\r\n', [b'{"a":1}', b'{"b":2}'], {"literal_newlines": 1}, id="and the next"
+        ),
         pytest.param(
             b'{"object":"error","message":"no"}',
             [b'{"error":{"object":"error","message":"no"}}'],
