@@ -64,6 +64,12 @@ async def _event_then_silence(upstream: Upstream, scope: Scope, receive: Receive
     await asyncio.Event().wait()
 
 
+async def _anything_then_silence(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await start(send)
+    await body(send, b"data: x\n\n")
+    await asyncio.Event().wait()
+
+
 async def _endless(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     while True:
@@ -249,21 +255,30 @@ async def test_idle_timeout_of_an_ordinary_answer_counts_bytes() -> None:
 async def test_generic_get_streams_and_mcp_may_be_silent(options: dict[str, Any]) -> None:
     """They are silent by design; the total timeout still holds for them."""
     settings = {"first_event_timeout_seconds": _SHORT, "idle_timeout_seconds": _SHORT, "total_timeout_seconds": 0.2}
-    for handler in (_only_headers, _event_then_silence):
+    for handler in (_only_headers, _anything_then_silence):
         async with proxied(handler, **settings) as proxy, calling(proxy.port, target="/events", **options) as call:
             assert b"total_timeout" in await call.rest()
             assert await proxy.outcome() == "total_timeout"
 
 
+async def _told_by_its_head(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await start(send, **{"x-vercel-ai-ui-message-stream": "v1"})
+    await body(send, b'data: {"type":"start"}\n\n')
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("handler", [_event_then_silence, _told_by_its_head])
+async def test_an_llm_s_answer_to_a_get_may_not_be_silent(handler: Handler) -> None:
+    """It is one as soon as its head, or its first event, has told that."""
+    async with proxied(handler, idle_timeout_seconds=_SHORT) as proxy:
+        answer = await ask(proxy.port, "GET", "/events", headers={"Accept": "text/event-stream"})
+        assert b"the upstream fell silent" in answer.body
+        assert await proxy.outcome() == "idle_timeout"
+
+
 async def test_a_generic_post_stream_may_not_be_silent() -> None:
     """Somebody waits for an answer."""
-
-    async def of_nobody(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await start(send)
-        await body(send, b"data: x\n\n")
-        await asyncio.Event().wait()
-
-    async with proxied(of_nobody, idle_timeout_seconds=_SHORT) as proxy:
+    async with proxied(_anything_then_silence, idle_timeout_seconds=_SHORT) as proxy:
         answer = await ask(proxy.port, "POST", "/sse", body=b"{}", headers={"Accept": "text/event-stream"})
         assert b'"code":"idle_timeout"' in answer.body
         assert not answer.complete

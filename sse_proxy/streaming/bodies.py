@@ -185,6 +185,8 @@ class StreamBody:
 
     def _count(self) -> None:
         pipeline = self._pipeline
+        if pipeline.dialect is not self._transfer.facts.dialect:
+            self._transfer.recognised()
         if pipeline.events != self._counted and not self._is_alone:
             self._transfer.count_events(pipeline.events - self._counted)
             self._counted = pipeline.events

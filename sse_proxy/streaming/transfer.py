@@ -111,7 +111,13 @@ class Transfer:
         voice = self.facts.voice
         if voice is self.facts.dialect or voice is self.facts.dialect.native:
             voice = dialect if self.facts.expects_sse or dialect.native is None else dialect.native
-        self.facts = replace(self.facts, dialect=dialect, voice=voice)
+        self.facts = replace(self.facts, dialect=dialect, voice=voice, may_be_silent=False)
+
+    def recognised(self) -> None:
+        """The first event has told what the upstream speaks: whoever answers for an LLM is not silent by design."""
+        if self.facts.may_be_silent:
+            self.facts = replace(self.facts, may_be_silent=False)
+            self._relimit(self.policy.stream_limits(self.facts))
 
     def tells_events(self) -> None:
         """The client gets an event stream, though its API may have another framing; unless that was promised to it."""
