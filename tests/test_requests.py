@@ -123,6 +123,14 @@ def test_choices(body: bytes | None, choices: int) -> None:
     assert classify("POST", "/v1/completions", JSON, body).choices == choices
 
 
+def test_ids_are_apart_for_readers_that_people_write_by_hand() -> None:
+    """Page scripts that ask for no event stream by name: who does has a parser, to which a block may be an event."""
+    script = [(b"sec-fetch-mode", b"cors")]
+    assert classify("POST", CHAT, script, asks()).ids_apart
+    assert not classify("POST", CHAT, [*script, (b"accept", b"text/event-stream")], asks()).ids_apart
+    assert not classify("POST", CHAT, [], asks()).ids_apart
+
+
 def test_client_variants_can_be_off() -> None:
     """The client's own headers choose its forms, where the setting allows it."""
     script: Headers = [(b"sec-fetch-mode", b"cors")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sse_proxy.core.dialects import StreamState, Voice, dialect_by_name
@@ -34,6 +36,16 @@ def test_in_the_upstream_s_words() -> None:
     assert of.numbered(b"data: a\n\n") == b"data: a\n\n"
     assert of.error(IdleTimeout()) == OLLAMA.error_frame(IdleTimeout(), StreamState())
     assert (of.voice, of.has_shape, of.keeps_events) == (OLLAMA, False, True)
+
+
+def test_ids_apart() -> None:
+    """In a block in front of their event, with a retry; who splits on blank lines and wants data first finds it."""
+    of = teller(state=StreamState(wants_ids_apart=True))
+    data = b'event: e\ndata: {"response":"a"}\n\n'
+    assert of.tell(EVENT, {}, OLLAMA, failed=False) == b"id: 7\nretry: 5\n\n" + data
+    assert of.tell(replace(EVENT, retry=None), {}, OLLAMA, failed=False) == b"id: 7\n\n" + data
+    assert of.tell(replace(EVENT, id=None), {}, OLLAMA, failed=False) == b"retry: 5\n\n" + data
+    assert of.tell(Event(data=b"1"), {}, OLLAMA, failed=False) == b"data: 1\n\n"
 
 
 def test_in_the_client_s_own_framing() -> None:

@@ -67,6 +67,8 @@ class RequestFacts:
     #: The client can read nothing but an event stream: other framings have to become one.
     expects_sse: bool = False
     variant: Variant = COMMON
+    #: The client may take only blocks that begin with ``data:``: an id or retry goes into a block of its own.
+    ids_apart: bool = False
     #: Silent by design (generic GET streams, MCP): no idle timeout.
     may_be_silent: bool = False
     #: Parallel answers asked for; 0 when the body that says so is too large to be looked into.
@@ -122,6 +124,7 @@ def classify(
         wish = Wish.MAYBE
     else:
         wish = Wish.NO
+    variant = variant_of(headers) if terms.client_variants else COMMON
     # Who takes JSON too (MCP) must get what the upstream chose.
     either = accepts_sse and accepts(headers, b"application/json") and not (asked and known)
     return RequestFacts(
@@ -130,7 +133,9 @@ def classify(
         voice=voice,
         output=terms.output,
         expects_sse=voice.is_sse and wish is Wish.YES and not either,
-        variant=variant_of(headers) if terms.client_variants else COMMON,
+        variant=variant,
+        # Who asks for an event stream has a parser; to some of those a block without data is an event.
+        ids_apart=variant.splits_blocks and not accepts_sse,
         may_be_silent=dialect.name == "mcp" or (dialect is GENERIC and (method == "GET" or either)),
         choices=0 if document is None else _choices(document),
         model=_text((document or {}).get("model")),

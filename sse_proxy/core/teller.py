@@ -55,15 +55,24 @@ class Teller:
     def tell(self, event: Event, payload: JSONObject, dialect: Dialect, *, failed: bool) -> bytes:
         """The bytes for one payload event, which the state knows of; *failed*: an error was told before it."""
         if self._shape is None:
-            if self._numbering is not None and event.id is not None:
-                event = replace(event, id=None)
-            return encode(event) if self.voice.record is None else self.voice.record(event)
+            return self._in_own_words(event)
         if failed or self._ended:
             return b""  # all that a client of the shape can understand was said
         if self._state.error is not None:
             return self.voice.error_frame(self._state.error, self._shape.state)
         out = b"".join(map(encode, self._shape.write(dialect.deltas(event, payload, self._state))))
         return out + self.ending() if self._state.terminated else out
+
+    def _in_own_words(self, event: Event) -> bytes:
+        """The upstream's event; WHATWG HTML § 9.2.6 takes id and retry from a block without data too."""
+        if self.voice.record is not None:
+            return self.voice.record(event)
+        if self._numbering is not None:
+            event = replace(event, id=None)
+        if not self._state.wants_ids_apart or (event.id is None and event.retry is None):
+            return encode(event)
+        fields = encode(replace(event, data=b"", event=b"")).removesuffix(b"data: \n\n")
+        return fields + b"\n" + encode(replace(event, id=None, retry=None))
 
     def ending(self) -> bytes:
         """What ends a whole answer in the shape's words, once; nothing without a shape. Not numbered yet."""

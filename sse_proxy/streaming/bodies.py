@@ -93,7 +93,11 @@ class StreamBody:
         self._counted = 0
         self._pipeline = transfer.pipeline = Pipeline(
             transfer.dialect,
-            state=StreamState(choices=facts.choices, wants_named_errors=facts.variant.wants_named_errors),
+            state=StreamState(
+                choices=facts.choices,
+                wants_named_errors=facts.variant.wants_named_errors,
+                wants_ids_apart=facts.ids_apart,
+            ),
             max_event_bytes=transfer.policy.settings.max_event_bytes,
             rewrite=rewrite,
             framing=framing,

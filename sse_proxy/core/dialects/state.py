@@ -22,6 +22,8 @@ class StreamState:
     choices: int = 1
     #: The client looks for errors only in events named ``error``.
     wants_named_errors: bool = False
+    #: The client may take only blocks that begin with ``data:``: an id or retry goes into a block of its own.
+    wants_ids_apart: bool = False
     #: The client gets the answer in an output shape's words.
     retold: bool = False
     #: ``id``, ``model`` and the like of the first event, for no-op events that look like its siblings.
