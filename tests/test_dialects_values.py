@@ -13,6 +13,7 @@ import pytest
 
 from sse_proxy.core.dialects import StreamState, dialect_by_name, dialect_for
 from sse_proxy.core.dialects.state import MAX_ANSWERS
+from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import Output, shape_for
 from sse_proxy.errors import Truncated
@@ -114,3 +115,25 @@ def test_what_is_kept_of_answers_is_bounded(output: Output) -> None:
     assert state.seen_choices == state.finished_choices == set(range(MAX_ANSWERS))
     end = of.flush() + of.conclude()
     assert end == b"data: [DONE]\n\n"
+
+
+def learnt(name: str, chunks: list[bytes]) -> tuple[object, ...]:
+    """What the client gets for *chunks*, and what was learnt from them."""
+    state = StreamState()
+    of = Pipeline(dialect_by_name(name), state=state, max_event_bytes=1 << 20)
+    out = b"".join(map(of.feed, chunks))
+    return out, of.events, of.repairs, state.finished, state.terminated, state.usage, str(state.error)
+
+
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.framing is Framing.SSE])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : ")])
+def test_an_event_that_says_something_is_looked_into(name: str, separators: tuple[str, str]) -> None:
+    """Whatever its values are and however its JSON is spaced: the fast path passes only what says nothing."""
+    sample = SAMPLES[name]
+    records = (*sample.records, *((sample.error[0],) if sample.error else ()))
+    first = records[0].replace(b"\r", b"")
+    for record in records:
+        start, end = record.find(b"{"), record.rfind(b"}") + 1
+        for document in changed(json.loads(record[start:end] or b"0")):
+            body = record[:start] + json.dumps(document, separators=separators).encode() + record[end:]
+            assert learnt(name, [first, body]) == learnt(name, [first, *(bytes((byte,)) for byte in body)])

@@ -106,7 +106,7 @@ def _error_lines(error: SSEProxyError, _state: StreamState) -> bytes:
 AI_SDK_UI = Dialect(
     name="ai_sdk_ui",
     response_header=(b"x-vercel-ai-ui-message-stream", b""),
-    markers=(b"[DONE]", b'"type":"finish"', b'"type": "finish"', b'"abort"', b'"error"'),
+    markers=(b"[DONE]", b'"finish"', b'"abort"', b'"error"'),
     inspect=_inspect,
     deltas=_deltas,
     error_body=error_body,

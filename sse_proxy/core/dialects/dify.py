@@ -64,10 +64,7 @@ DIFY = Dialect(
     reads_body=True,
     asks=lambda document: document.get("response_mode") == "streaming",
     speaks=lambda event, payload: not event.event and isinstance(payload.get("event"), str) and "task_id" in payload,
-    markers=(
-        *(b'"event":"message_end"', b'"event": "message_end"', b'"event":"workflow_finished"'),
-        *(b'"event": "workflow_finished"', b'"error"', b"event: ping"),
-    ),
+    markers=(b'"message_end"', b'"workflow_finished"', b'"error"', b"event: ping"),
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sse import Event
-from .base import Dialect, compact, reported_error, usage_counts
+from .base import Dialect, compact, quiet_key, reported_error, usage_counts
 from .deltas import Delta
 from .native import BLOCK, error_body, named_error
 from .openai_deltas import objects
@@ -70,7 +70,8 @@ def _studio_from_document(document: JSONObject) -> list[Event] | None:
 LLAMACPP = Dialect(
     name="llamacpp",
     paths=("/completion", "/completions", "/infill"),
-    markers=(b'"stop":true', b'"stop": true', b'"error"'),
+    markers=(b'"error"',),
+    quiet=(quiet_key("stop", "false"),),
     inspect=_inspect,
     deltas=_deltas,
     comment=BLOCK,

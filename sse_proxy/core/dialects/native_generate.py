@@ -12,7 +12,7 @@ from dataclasses import replace
 from ...errors import SSEProxyError
 from ..framers.base import Framing
 from ..sse import Event
-from .base import Dialect, Sign, compact, reported_error, usage_counts
+from .base import Dialect, Sign, compact, quiet_key, reported_error, usage_counts
 from .deltas import Delta, suffix_of
 from .native import BLOCK, NDJSON, error_body, named_error
 from .openai_chat import DONE
@@ -128,14 +128,8 @@ SGLANG_GENERATE = Dialect(
     claims=_is_sglang,
     reads_body=True,
     speaks=lambda _event, payload: "text" in payload and "meta_info" in payload,
-    markers=(
-        b'"finish_reason":{',
-        b'"finish_reason": {',
-        b'"finish_reason":"',
-        b'"finish_reason": "',
-        b'"error"',
-        b"[DONE]",
-    ),
+    markers=(b'"error"', b"[DONE]"),
+    quiet=(quiet_key("finish_reason"),),
     inspect=_inspect_sglang,
     deltas=_sglang_deltas,
     error_body=error_body,
@@ -162,7 +156,8 @@ FASTCHAT = Dialect(
 LMDEPLOY = Dialect(
     name="lmdeploy",
     paths=("/v1/chat/interactive",),
-    markers=(b'"finish_reason":"', b'"finish_reason": "', b'"error"', b"[DONE]"),
+    markers=(b'"error"', b"[DONE]"),
+    quiet=(quiet_key("finish_reason"),),
     inspect=_inspect_lmdeploy,
     is_ping=lambda event: event.data == b"[DONE]",
     deltas=_lmdeploy_deltas,

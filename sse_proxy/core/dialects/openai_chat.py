@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, Sign, compact, reported_error, usage_counts
+from .base import Dialect, Sign, compact, quiet_key, reported_error, usage_counts
 from .openai_deltas import chat_deltas, chat_from_document, completions_deltas, completions_from_document, objects
 from .state import MAX_ANSWERS, JSONObject, StreamState
 
@@ -103,14 +103,11 @@ CHAT = Dialect(
     name="openai_chat",
     paths=("/chat/completions",),
     markers=(
-        b'"finish_reason":"',
-        b'"finish_reason": "',
-        b'"usage":{',
-        b'"usage": {',
         b'"error"',
         b"[DONE]",
         b"event: ping",
     ),
+    quiet=(quiet_key("finish_reason"), quiet_key("usage")),
     inspect=_inspect,
     is_ping=_is_ping,
     deltas=chat_deltas,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, Sign, compact, reported_error, usage_counts
+from .base import Dialect, Sign, compact, quiet_key, reported_error, usage_counts
 from .deltas import Delta
 from .native import BLOCK, error_body, error_object, named_error
 from .state import JSONObject, StreamState
@@ -16,18 +16,19 @@ from .state import JSONObject, StreamState
 __all__ = ["TGI", "TRITON"]
 
 _FINISH = {"length": "length"}
+_USAGE = {"input_length": "input", "generated_tokens": "output"}
 
 
 def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
     if payload.get("error"):
         state.error = reported_error(payload, event.data)
         return
+    if not isinstance(payload.get("generated_text"), str):
+        return
+    state.finished = True
     details = payload.get("details")
     if isinstance(details, dict):
-        state.usage = usage_counts(
-            {**details, "input": details.get("input_length")}, {"generated_tokens": "output", "input": "input"}
-        )
-    state.finished = state.finished or isinstance(payload.get("generated_text"), str)
+        state.usage = usage_counts(details, _USAGE)
 
 
 def _deltas(_event: Event, payload: JSONObject, _state: StreamState) -> list[Delta]:
@@ -93,7 +94,8 @@ TGI = Dialect(
     claims=lambda sign: sign.document is None or "inputs" in sign.document,
     reads_body=True,
     always_streams=True,
-    markers=(b'"generated_text":"', b'"generated_text": "', b'"error"', b"event: ping"),
+    markers=(b'"error"', b"event: ping"),
+    quiet=(quiet_key("generated_text"),),
     inspect=_inspect,
     # Not of this API, whose keep-alives are comments; its Python client fails on the data of one.
     is_ping=lambda event: event.event == b"ping",

@@ -38,7 +38,7 @@ def _speaks(event: Event, payload: JSONObject) -> bool:
 TOKENS = Dialect(
     name="tokens",
     speaks=_speaks,
-    markers=(b'"done":', b"event: done", b"[DONE]", b'"error"', b"event: error", b"event: ping"),
+    markers=(b'"done"', b"event: done", b"[DONE]", b'"error"', b"event: error", b"event: ping"),
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,
