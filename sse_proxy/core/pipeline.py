@@ -192,7 +192,7 @@ class Pipeline:
         events = canonical_events(chunk)
         if events and dialect.json and not is_plain_json(chunk, events):
             return 0
-        return 0 if dialect.names_events and has_unnamed_event(chunk) else events
+        return 0 if dialect.names_events and has_unnamed_event(chunk) else len(events)
 
     def _line_by_line(self, chunk: bytes) -> bytes:
         """As `_framed`, where the first event may change how the lines behind it are read."""

@@ -33,27 +33,23 @@ _SEPARATORS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"
 _decoder = json.JSONDecoder()
 
 
-def is_plain_json(chunk: bytes, events: int) -> bool:
-    """Whether each of the *events* payloads of a canonical *chunk* is an object that needs no repair."""
-    if events == 1:
-        begun = chunk.startswith(b"data: {") or chunk.find(b"\ndata: {") >= 0
-        whole = begun and chunk.endswith(b"}\n\n") and _is_balanced(chunk)
-    else:
-        starts = chunk.count(b"\ndata: {") + chunk.startswith(b"data: {")
-        ends = chunk.count(b"}\n\n")
-        whole = starts == ends == events and all(map(_is_balanced, chunk.split(b"\n\n")))
-    seamless = chunk.count(b"data: {") == events and chunk.find(_SEAMS[0]) < 0 and chunk.find(_SEAMS[1]) < 0
-    return whole and seamless and not _has_separator(chunk)
+def is_plain_json(chunk: bytes, events: list[bytes]) -> bool:
+    """Whether the payloads of the *events* of a canonical *chunk* all are objects that need no repair."""
+    for event in events:
+        begun = event.startswith(b"data: {") or event.find(b"\ndata: {") >= 0
+        if not (begun and event.endswith(b"}") and event.count(b"{") == event.count(b"}")):
+            return False
+    find = chunk.find
+    seamless = find(_SEAMS[0]) < 0 and find(_SEAMS[1]) < 0 and chunk.count(b"data: {") == len(events)
+    return seamless and not _has_separator(chunk)
 
 
 def seems_whole(payload: bytes) -> bool:
-    """Whether *payload* is one object for all that `is_plain_json`, which parses nothing, could tell."""
-    return payload.startswith(b"{") and payload.endswith(b"}") and _is_balanced(payload)
+    """Whether *payload* is one object for all that `is_plain_json`, which parses nothing, could tell.
 
-
-def _is_balanced(text: bytes) -> bool:
-    """Whether as many braces are closed as were opened: in one of nearly all pieces of a document they are not."""
-    return text.count(b"{") == text.count(b"}")
+    As many braces are closed as were opened: in one of nearly all pieces of a document they are not.
+    """
+    return payload.startswith(b"{") and payload.endswith(b"}") and payload.count(b"{") == payload.count(b"}")
 
 
 def is_plain_object(payload: bytes) -> bool:

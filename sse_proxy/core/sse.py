@@ -59,24 +59,22 @@ def _one_line(value: bytes, forbidden: bytes) -> bytes:
     return value
 
 
-def canonical_events(chunk: bytes) -> int:
-    r"""How many events *chunk* holds if it is canonical and starts at an event boundary; 0 when it is not.
+def canonical_events(chunk: bytes) -> list[bytes]:
+    r"""The events of *chunk*, without their blank lines, if it is canonical and starts at an event boundary; else none.
 
     The traffic this serves: one ``data: …\n\n`` or ``event: …\ndata: …\n\n`` a chunk, or a few of them (DESIGN "Fast
     path"). Blocks with ``id`` or ``retry``, or with several data lines, go the correct way round.
     """
     if not chunk.endswith(b"\n\n") or chunk.find(b"\r") >= 0:
-        return 0
+        return []
     match chunk.count(b"\n"):
         case 2:
-            events = 1 if chunk.startswith(b"data: ") else 0
+            events = [chunk[:-2]] if chunk.startswith(b"data: ") else []
         case 3:
-            events = 1 if _is_named_event(chunk) else 0
+            events = [chunk[:-2]] if _is_named_event(chunk) else []
         case _:
             events = _canonical_blocks(chunk)
-    if events and not chunk.isascii() and not is_utf8(chunk):
-        return 0
-    return events
+    return events if chunk.isascii() or is_utf8(chunk) else []
 
 
 def has_unnamed_event(chunk: bytes) -> bool:
@@ -86,10 +84,10 @@ def has_unnamed_event(chunk: bytes) -> bool:
 
 def _is_named_event(block: bytes) -> bool:
     # An empty type is the same as none, and canonical form leaves it out.
-    return block.startswith(b"event: ") and b"\ndata: " in block and not block.startswith(b"event: \n")
+    return block.startswith(b"event: ") and block.find(b"\ndata: ") >= 0 and not block.startswith(b"event: \n")
 
 
-def _canonical_blocks(chunk: bytes) -> int:
+def _canonical_blocks(chunk: bytes) -> list[bytes]:
     blocks = chunk[:-2].split(b"\n\n")
     for block in blocks:
         newlines = block.count(b"\n")
@@ -97,8 +95,8 @@ def _canonical_blocks(chunk: bytes) -> int:
             continue
         if newlines == 1 and _is_named_event(block):
             continue
-        return 0
-    return len(blocks)
+        return []
+    return blocks
 
 
 def is_utf8(value: bytes) -> bool:
