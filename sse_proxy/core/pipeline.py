@@ -187,10 +187,10 @@ class Pipeline:
     def _canonical(self, chunk: bytes) -> int:
         """The fast path: how many events, if all can be forwarded unseen."""
         dialect = self._reader.dialect
-        if len(chunk) > self._max_event_bytes or not dialect.is_quiet(chunk):
-            return 0
         events = canonical_events(chunk)
-        if events and dialect.json and not is_plain_json(chunk, events):
+        if not events or len(chunk) > self._max_event_bytes or not dialect.is_quiet(chunk):
+            return 0
+        if dialect.json and not is_plain_json(chunk, events):
             return 0
         return 0 if dialect.names_events and has_unnamed_event(chunk) else len(events)
 
