@@ -19,7 +19,7 @@ from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import Output, shape_for
 from sse_proxy.core.sniff import SNIFF_BYTES, Kind, sniff
 
-__all__ = ["CODINGS", "HEAD_BYTES", "ROWS", "Case", "head"]
+__all__ = ["BETWEEN_EVENTS", "CODINGS", "HEAD_BYTES", "ROWS", "Case", "head"]
 
 ROWS: dict[str, Dialect] = {
     **{row.name: row for row in (*DIALECTS, GENERIC)},
@@ -36,9 +36,11 @@ _SNIFFED = len(_FRAMINGS)
 #: None only watches.
 _OUTPUTS: tuple[Output | None, ...] = ("native", "native", "native", "openai", "tokens", None)
 _LIMITS = (1 << 20, 1 << 20, 1 << 20, 1 << 20, 4096, 256, 90, 30)
+#: Splits have a number; those from this one on are between events.
+BETWEEN_EVENTS = 0x100
 _NUMBERED, _APART, _RECOGNISES, _NAMED_ERRORS = 1, 2, 4, 8
 _CHOICES = (1, 1, 0, 2)
-_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=[}\]]\n)")
+_EVENT_END, _LINE_END = re.compile(rb"(?<=\n\n)"), re.compile(rb"(?<=\n)")
 _FIRST_CODING = 256 - len(CODINGS)
 
 
@@ -93,6 +95,11 @@ class Case:
         """Whether those stand in blocks of their own."""
         return self.numbered and bool(self.flags & _APART)
 
+    @property
+    def recognises(self) -> bool:
+        """Whether the first event may tell the dialect."""
+        return bool(self.flags & _RECOGNISES)
+
     def pipeline(self) -> Pipeline:
         """A fresh one, as a response would have it."""
         shape = None
@@ -109,20 +116,19 @@ class Case:
             voice=None if self.rewrites else self.row.native or self.row,
             shape=shape,
             numbering=Numbering("0" * 32, apart=self.apart) if self.numbered else None,
-            recognises=bool(self.flags & _RECOGNISES),
+            recognises=self.recognises,
         )
 
     def pieces(self) -> list[bytes]:
-        """The body as the network cuts it: at random, between events, or everywhere."""
+        """The body as the network cuts it: in a few places, between events, or everywhere."""
         random = Random(self.split)
         body = self.body
-        match random.randrange(8):
-            case 0 if len(body) <= 600:
-                return [body[at : at + 1] for at in range(len(body))]
+        match self.split >> 8 & 7:
             case 1 | 2:
-                return [piece for piece in _EVENT_END.split(body) if piece]
+                end = _EVENT_END if self.framing is Framing.SSE else _LINE_END
+                return [piece for piece in end.split(body) if piece]
             case 3:
-                size = random.choice((2, 3, 7, 16, 64))
+                size = random.choice((1, 2, 3, 7, 16, 64)) if len(body) <= 600 else 512
                 return [body[at : at + size] for at in range(0, len(body), size)]
         places = {random.randrange(len(body) + 1) for _ in range(random.randrange(1, 9))}
         edges = sorted({0, len(body), *places})

@@ -146,6 +146,14 @@ def _glue(records: list[bytes], random: Random, _case: Case) -> None:
         records[at : at + 2] = [first + random.choice(_GLUE) + second]
 
 
+def _drop_line(records: list[bytes], random: Random, _case: Case) -> None:
+    at = random.randrange(len(records) or 1)
+    if records and records[at]:
+        lines = records[at].splitlines(keepends=True)
+        del lines[random.randrange(len(lines))]
+        records[at] = b"".join(lines)
+
+
 def _line_ends(records: list[bytes], random: Random, _case: Case) -> None:
     end = random.choice((b"\r\n", b"\r", b"\n\n", b"\n\r", b"\0", b""))
     for at in range(len(records)):
@@ -201,6 +209,6 @@ def _seal(records: list[bytes], random: Random, case: Case) -> None:
 
 _CHANGES: tuple[Callable[[list[bytes], Random, Case], None], ...] = (
     *(_drop, _repeat, _swap, _insert_own, _insert_own, _insert_foreign, _insert_spoiled, _insert_spoiled),
-    *(_spoil_within, _spoil_within, _cut_off, _glue, _glue, _line_ends, _seal),
+    *(_spoil_within, _spoil_within, _cut_off, _glue, _glue, _line_ends, _drop_line, _seal),
     *(_change_value, _change_value, _change_value),
 )

@@ -23,7 +23,7 @@ from sse_proxy.core.sniff import SNIFF_BYTES, sniff
 from sse_proxy.errors import EventTooLarge, IdleTimeout, Truncated, UpstreamProtocolError
 from tests.event_streams import check_canonical, reference_events
 
-from .case import ROWS, Case
+from .case import Case
 from .held import held_bytes
 from .signals import may_be_complete
 
@@ -33,9 +33,11 @@ __all__ = ["Life", "check", "check_decoding", "check_pipeline", "check_sniffing"
 MAX_CPU_SECONDS = 2.0
 #: Whoever holds a record may hold an id from before, pieces of the next one, and what the state keeps of the last.
 HELD_RECORDS = 4
-HELD_BYTES = 1024
+HELD_BYTES = 384
 #: With a higher limit no input of ours could pass it by much.
 MAX_SEEN_BYTES = 1024
+#: A stream is looked at so many times on its way.
+WATCHED = 16
 #: A bomb is looked at for so long.
 MAX_DECODED_BYTES = 1 << 20
 #: The largest portion that a decoder gives out: zstd's, see there.
@@ -133,16 +135,15 @@ def check_pipeline(case: Case) -> None:
 
 
 def live(case: Case, pieces: Sequence[bytes]) -> Life:
-    """A whole life, watched at each step where the pieces are few."""
+    """A whole life, watched on its way."""
     of = case.pipeline()
     output: list[bytes] = []
-    watched = 1 < len(pieces) <= 32
+    often = max(1, len(pieces) // WATCHED)
     try:
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
             output.append(of.feed(piece))
-            if watched:
+            if number % often == 0:
                 _check_heartbeats(case, of)
-            if watched and case.limit < MAX_SEEN_BYTES:
                 _check_held(case, of)
         output.append(of.flush())
         output.append(of.conclude())
@@ -183,6 +184,8 @@ def _compare_texts(case: Case, whole: Life, split: Life) -> None:
 
 
 def _check_held(case: Case, of: Pipeline) -> None:
+    if case.limit > MAX_SEEN_BYTES:
+        return
     held = held_bytes(of)
     assert held <= HELD_RECORDS * case.limit + HELD_BYTES, held
 
@@ -270,8 +273,12 @@ def _check_second_proxy(case: Case, life: Life) -> None:
     """What comes out needs no repair, says the same, and is told in the same words."""
     if case.output != "native" or case.numbered or life.ending != "whole" or life.of.state.error is not None:
         return
-    row = ROWS["terminal"] if case.name == "terminal" else life.of.dialect
-    of = Pipeline(row, state=StreamState(choices=life.of.state.choices), max_event_bytes=1 << 24)
+    of = Pipeline(
+        case.row,
+        state=StreamState(choices=life.of.state.choices),
+        max_event_bytes=1 << 24,
+        recognises=case.recognises,
+    )
     output = of.feed(life.output) + of.flush() + of.conclude()
     assert output == life.output
     assert of.repairs == {}
