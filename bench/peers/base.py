@@ -97,7 +97,7 @@ def program_version(*command: str, environment: Mapping[str, str] | None = None)
         done = subprocess.run(  # noqa: S603  a program that is about to be started anyway
             command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False, timeout=60
         )
-        found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+        found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
         return found[0] if found else "unknown"
 
     return ask

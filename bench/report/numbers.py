@@ -31,7 +31,9 @@ def figure(values: Sequence[float], unit: float = 1.0) -> str:
 
 def times(found: Spread | None) -> str:
     """A ratio."""
-    return _NONE if found is None else f"{found.median:.2f}"
+    if found is None:
+        return _NONE
+    return f"{found.median:.2f}" if found.median < 100 else number(found.median)
 
 
 class Table:

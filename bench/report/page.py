@@ -46,7 +46,7 @@ def _sections(results: Results) -> Iterable[str]:
 
 
 def _method(results: Results) -> Iterable[str]:
-    yield from ("## How it was measured", "", METHOD, "", *ALL["costs"](results), "")
+    yield from ("## How it was measured", "", METHOD, *ALL["costs"](results), "")
     machine = Table("machine", "")
     for name, words in results.machine.items():
         machine.row(name, words)

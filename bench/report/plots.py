@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,13 @@ def _horizontal(axes: Any, found: list[Bar], title: str, *, log: bool) -> None:
     axes.bar_label(
         drawn, labels=[f"{median:,.3g}" if median < 1000 else f"{median:,.0f}" for median in medians], padding=4
     )
+    axes.margins(x=0.18)
     if log:
         axes.set_xscale("log")
-    axes.margins(x=0.18)
+        # Bars begin at a power of ten, so that those of one plot can be compared at all.
+        axes.set_xlim(left=10 ** math.floor(math.log10(min(medians)) - 0.2))
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.10g}")
+        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -105,6 +110,8 @@ def _growth(plt: Any, results: Results) -> Any:
         _line(right, results, peer, "resident_bytes_per_stream", _KIB, least_streams=1000)
     for axes, title in ((left, "CPU µs per event by open streams"), (right, "KiB of memory per open stream")):
         axes.set_xscale("log")
+        axes.set_xticks(_levels(results), [f"{level:,}" for level in _levels(results)])
+        axes.set_xticks([], minor=True)
         axes.set_ylim(bottom=0)
         axes.set_title(title, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
@@ -113,11 +120,14 @@ def _growth(plt: Any, results: Results) -> Any:
     return drawn
 
 
+def _levels(results: Results) -> list[int]:
+    return sorted({record.case.streams for record in results.records if record.case.scenario == "growth"})
+
+
 def _line(axes: Any, results: Results, peer: str, figure: str, unit: float, *, least_streams: int) -> None:
-    levels = sorted({record.case.streams for record in results.records if record.case.scenario == "growth"})
     points = [
         (level, found.median / unit)
-        for level in levels
+        for level in _levels(results)
         if level >= least_streams and (found := spread(results.values(figure, peer, "growth", streams=level)))
     ]
     emphasis = {"color": _OURS, "linewidth": 2.5} if peer == "sse-proxy" else {"linewidth": 1.5}

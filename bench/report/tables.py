@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from ..peers import DIRECT, TITLES
 from ..results import Results
@@ -170,21 +171,16 @@ def memory(results: Results) -> Iterable[str]:
     return table.lines()
 
 
-def saturation(results: Results) -> Iterable[str]:
-    """Events per second, and how busy the server's core was."""
-    titles = [title for name in _HOSES for title in (f"{name}: events/s", "core busy", "× nginx", "× Envoy")]
-    table = Table("server", *titles)
-    peers = _sorted(results, "events_per_second", "saturation", most_first=True, burst=32, together=False)
-    for peer in dict.fromkeys([*peers, *results.peers("saturation")]):
-        cells = []
-        for count, together in _HOSES.values():
-            situation: dict[str, object] = {"burst": count, "together": together}
-            ours = Subject(figure="events_per_second", peer=peer, scenario="saturation", situation=situation)
-            busy = spread(results.values("busy_percent", peer, "saturation", **situation))
-            cells.append(figure(list(ours.by_round(results).values())))
-            cells.append(f"{busy.median:.0f} %" if busy else "–")
-            cells.extend(_versus(results, ours))
-        table.row(_title(peer), *cells)
+def saturation(results: Results, words: str) -> Iterable[str]:
+    """Events per second with one way of writing, and how busy the server's core was."""
+    count, together = _HOSES[words]
+    situation: dict[str, object] = {"burst": count, "together": together}
+    table = Table(f"server, {words}", "events/s", "× nginx", "× Envoy", "its core was busy")
+    for peer in _sorted(results, "events_per_second", "saturation", most_first=True, **situation):
+        ours = Subject(figure="events_per_second", peer=peer, scenario="saturation", situation=situation)
+        busy = spread(results.values("busy_percent", peer, "saturation", **situation))
+        told = figure(list(ours.by_round(results).values()))
+        table.row(_title(peer), told, *_versus(results, ours), f"{busy.median:.0f} %" if busy else "–")
     return table.lines()
 
 
@@ -218,7 +214,7 @@ def costs(results: Results) -> Iterable[str]:
     return table.lines()
 
 
-ALL = {
+ALL: dict[str, Callable[[Results], Iterable[str]]] = {
     "goals": goal_table,
     "cpu": cpu,
     "anthropic": anthropic,
@@ -228,7 +224,7 @@ ALL = {
     "jitter": jitter,
     "growth": growth,
     "memory": memory,
-    "saturation": saturation,
+    **{words: partial(saturation, words=words) for words in _HOSES},
     "startup": startup,
     "imports": imports,
     "costs": costs,

@@ -66,7 +66,7 @@ SECTIONS = (
         title="Saturation",
         words="100 streams, written as fast as they are taken. A core that is not busy means that the load was the "
         "limit, and that the figure is a lower bound.",
-        tables=("saturation",),
+        tables=("one event a write", "32 events a write", "32 events a chunk"),
         plot="saturation",
     ),
     Section(
