@@ -262,7 +262,7 @@ async def test_generic_get_streams_and_mcp_may_be_silent(options: dict[str, Any]
 
 
 async def _told_by_its_head(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
-    await start(send, **{"x-vercel-ai-ui-message-stream": "v1"})
+    await start(send, "text/event-stream", 200, **{"x-vercel-ai-ui-message-stream": "v1"})
     await body(send, b'data: {"type":"start"}\n\n')
     await asyncio.Event().wait()
 
