@@ -71,6 +71,7 @@ async def _nowhere(message: Message) -> None:
         ("/a/*", "/a/b/c", True),
         ("/*", "/", True),
         ("/*", "/a/b", True),
+        ("*", "/a/b", True),
         ("/a", "http://host/a", True),
     ],
 )
@@ -156,6 +157,17 @@ async def test_output_is_that_of_the_route() -> None:
         assert native == chunk("Hi") + chunk("", finish="stop") + DONE
         await proxy.idle()
         assert proxy.value('events_total{dialect="openai_chat"}') == 9
+
+
+@pytest.mark.parametrize("reframe", ["auto", "never"])
+async def test_output_is_for_every_stream_of_the_route(reframe: str) -> None:
+    """Whether the request has asked for one or not, since the guide's fetch does not; a document is none."""
+    routes = [{"path": "/a", "output": "tokens", "reframe": reframe}]
+    headers, content = {"Content-Type": "application/json"}, b'{"prompt":"p"}'
+    async with proxied(_answers(NDJSON, b'{"text":"Hi"}\n'), routes=routes) as proxy:
+        assert (await ask(proxy.port, "POST", "/a", headers=headers, body=content)).body == TOKENS
+    async with proxied(_answers("application/json", b'{"text":"Hi"}'), routes=routes) as proxy:
+        assert (await ask(proxy.port, "POST", "/a", headers=headers, body=content)).body == b'{"text":"Hi"}'
 
 
 async def test_a_request_on_a_route_is_counted_as_the_dialect_it_is() -> None:

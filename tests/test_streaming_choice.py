@@ -115,6 +115,22 @@ async def test_the_data_stream_of_the_ai_sdk_has_no_heartbeat() -> None:
         assert proxy.value('streams_total{dialect="ai_sdk_data",outcome="completed"}') == 1
 
 
+async def test_who_is_known_by_its_header_need_not_be_asked_for_a_stream() -> None:
+    """``useChat`` posts to any path, and its body does not say that it wants one."""
+    lines = b'0:"a"\nd:{"finishReason":"stop"}\n'
+
+    async def handler(_upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send, "text/plain", x_vercel_ai_data_stream="v1")
+        await body(send, lines, more=False)
+
+    async with proxied(handler) as proxy:
+        async with calling(proxy.port, "POST", "/chat", body=b'{"messages":[]}') as call:
+            assert await call.rest() == lines
+        assert call.headers["x-accel-buffering"] == "no"
+        await proxy.idle()
+        assert proxy.value('streams_total{dialect="ai_sdk_data",outcome="completed"}') == 1
+
+
 async def test_a_server_of_one_s_own_at_a_path_that_many_use() -> None:
     """``/generate`` with a prompt is vLLM's demo, or anybody's: events of text are nobody's to judge."""
     stream = b"data: [\n\ndata:  \n\ndata: a]\n\n"

@@ -54,6 +54,16 @@ async def test_an_ollama_client_keeps_its_lines() -> None:
     assert answer.headers["x-accel-buffering"] == "no"
 
 
+@pytest.mark.parametrize(("length", "expected"), [({}, "no"), ({"content_length": "24"}, None)])
+async def test_lines_that_were_asked_for_are_not_buffered_though_no_header_tells_them(
+    length: dict[str, str], expected: str | None
+) -> None:
+    """The demo of vLLM says nothing of what it sends; what comes as a whole is no stream."""
+    lines = (b'{"text":["a"]}\n', b'{"a" : 1}')
+    answer, _ = await _asked(_sends("", *lines, **length), "/generate", {"prompt": "p", "stream": True})
+    assert (answer.body, answer.headers.get("x-accel-buffering")) == (b"".join(lines), expected)
+
+
 async def test_an_ollama_client_s_lines_are_mended() -> None:
     """Its clients fail on an empty line, on a BOM, and on whatever else Unicode takes for the end of a line."""
     odd = [b"\xef\xbb\xbf", LINES[0].replace(b"Hel", "He\u2028".encode()), b"\r\n\n", *LINES[1:]]

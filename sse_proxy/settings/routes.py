@@ -47,7 +47,7 @@ def _json(value: dict[str, Any]) -> dict[str, Any]:
 
 
 _Path = Annotated[
-    str, Field(pattern=r"^/[^\s?#*]*\*?$"), Accepts("a path that starts with /, or a prefix that ends in *")
+    str, Field(pattern=r"^(?:/[^\s?#*]*\*?|\*)$"), Accepts("a path that starts with /, or a prefix that ends in *")
 ]
 # Of visible ASCII, since it goes into the request line as it is (RFC 9112 § 3.2).
 _Target = Annotated[str, Field(pattern=r"^/[!-\"$-~]*$"), Accepts("a path of the upstream that starts with /")]

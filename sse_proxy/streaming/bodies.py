@@ -33,11 +33,11 @@ class Body(Protocol):
 
 
 class PlainBody:
-    """An ordinary response."""
+    """An ordinary response; *streams*: one that comes bit by bit, though its head may not say so."""
 
-    def __init__(self, transfer: Transfer, status: int, headers: HeaderList) -> None:
+    def __init__(self, transfer: Transfer, status: int, headers: HeaderList, *, streams: bool = False) -> None:
         self._transfer = transfer
-        if is_record_stream(headers):
+        if streams or is_record_stream(headers):
             headers = stream_response_headers(headers, decoded=False)
         self._head = (status, headers)
 

@@ -28,18 +28,19 @@ async def open_body(transfer: Transfer, method: str, status: int, headers: Heade
     has_body = success and status not in {204, 205}
     if begun and not has_body:
         return LateBody(transfer, status, headers)
-    if begun or (success and _concerns(transfer, headers, has_body=has_body)):
-        if not begun and transfer.policy.terms.dialect is None and (told := dialect_of_head(headers)) is not None:
+    told = dialect_of_head(headers) if has_body else None
+    if begun or (success and _concerns(transfer, headers, has_body=has_body, told=told is not None)):
+        if not begun and transfer.policy.terms.dialect is None and told is not None:
             transfer.speaks(told)
         return await SniffedBody(transfer, status, headers).open()
     return await PlainBody(transfer, status, headers).open()
 
 
-def _concerns(transfer: Transfer, headers: HeaderList, *, has_body: bool) -> bool:
-    """Whether a 2xx response is, or may be, a stream that somebody asked for."""
+def _concerns(transfer: Transfer, headers: HeaderList, *, has_body: bool, told: bool) -> bool:
+    """Whether a 2xx response is, or may be, a stream; *told*: its head says whose, so that nobody has to ask for it."""
     framing = framing_of_media_type(media_type(first(headers, b"content-type")))
     reframe = transfer.policy.reframe
     if has_body and (framing is Framing.SSE or (reframe == "always" and is_record_stream(headers))):
         return True
     # No content at all is looked at too: SDKs take a 204 for a stream that was whole, and empty.
-    return transfer.facts.candidate and reframe != "never"
+    return (told or transfer.facts.candidate) and reframe != "never"

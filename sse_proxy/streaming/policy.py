@@ -37,15 +37,15 @@ class Policy:
     def for_route(self, settings: Settings, *, dialect: str | None, output: Output, bridged: bool) -> Policy:
         """The policy of a route that has *settings*, may name its upstream's *dialect* and an *output* shape.
 
-        ``reframe = "never"`` is for answers that go to the upstream's own clients: it does not keep a bridge or an
-        output shape from writing their events.
+        ``reframe`` is for answers in the upstream's own words. A bridge and an output shape write their events wherever
+        the response is a stream, whatever it says.
         """
         told_anew = bridged or output != "native"
         terms = Terms(
             dialect=dialect,
             output=output,
             bridged=bridged,
-            reframe="auto" if told_anew and settings.reframe == "never" else settings.reframe,
+            reframe="always" if told_anew else settings.reframe,
             client_variants=settings.client_variants,
         )
         return replace(self, settings=settings, terms=terms)

@@ -112,7 +112,8 @@ class SniffedBody:
             return await StreamBody(transfer, *self._head, framing=framing, rewrite=rewrite).open()
         if chosen is Treatment.REFUSE:
             return LateBody(transfer, *self._head, found=found)
-        return await PlainBody(transfer, *self._head).open()
+        streams = transfer.facts.candidate and framing is not None and not self._sized
+        return await PlainBody(transfer, *self._head, streams=streams).open()
 
 
 class LateBody:
