@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -56,7 +57,7 @@ async def test_an_ollama_client_keeps_its_lines() -> None:
 
 @pytest.mark.parametrize(("length", "expected"), [({}, "no"), ({"content_length": "24"}, None)])
 async def test_lines_that_were_asked_for_are_not_buffered_though_no_header_tells_them(
-    length: dict[str, str], expected: str | None
+    length: dict[str, Any], expected: str | None
 ) -> None:
     """The demo of vLLM says nothing of what it sends; what comes as a whole is no stream."""
     lines = (b'{"text":["a"]}\n', b'{"a" : 1}')
