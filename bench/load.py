@@ -17,6 +17,8 @@ _HOST = "127.0.0.1"
 #: So many may be waiting for their first byte while a crowd of streams is opened.
 _AT_ONCE = 32
 _LIMIT_SECONDS = 60.0
+#: And so much longer for each stream that is to be opened.
+_LIMIT_SECONDS_PER_STREAM = 0.015
 
 _Client = TypeVar("_Client", bound=StreamClient | CountingClient)
 Make = Callable[[bytes, Meter], _Client]
@@ -57,11 +59,12 @@ async def open_all(make: Make[_Client], request: bytes, meter: Meter, port: int,
             await client.began
             return client
 
+    limit_seconds = _LIMIT_SECONDS + count * _LIMIT_SECONDS_PER_STREAM
     try:
-        async with asyncio.timeout(_LIMIT_SECONDS):
+        async with asyncio.timeout(limit_seconds):
             clients = await asyncio.gather(*(one() for _ in range(count)))
     except TimeoutError:
-        raise Failed(f"{count} streams had not all begun after {_LIMIT_SECONDS:g} s") from None
+        raise Failed(f"{count} streams had not all begun after {limit_seconds:g} s") from None
     check(meter)
     return clients
 

@@ -50,6 +50,7 @@ class Upstream:
         self._forms: dict[tuple[str, bool], Form] = {}
         self._loop = asyncio.get_running_loop()
         self._next_tick = 0.0
+        self._is_ticking = False
 
     def form(self, path: str) -> Form:
         """The form of a stream at *path*."""
@@ -77,7 +78,8 @@ class Upstream:
 
     def pace(self, stream: _Connection) -> None:
         """Let *stream* have its turns; the ticks run while anybody has."""
-        if not self.wheel:
+        if not self._is_ticking:
+            self._is_ticking = True
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._loop.call_later(TICK_SECONDS, self._tick)
         self.wheel.add(stream)
@@ -88,7 +90,8 @@ class Upstream:
             for stream in self.wheel.turn():
                 stream.write_token()
             self._next_tick += TICK_SECONDS
-        if self.wheel:
+        self._is_ticking = len(self.wheel) > 0
+        if self._is_ticking:
             # A whole tick: the loop's clock is no finer, and would run in circles for less.
             self._loop.call_later(TICK_SECONDS, self._tick)
 
@@ -166,7 +169,7 @@ class _Connection(asyncio.Protocol):
 
     def write_token(self) -> None:
         """Write the next token, unless the connection takes no more, and the end behind the last one."""
-        if self._is_paused:
+        if self._is_paused or self._transport.is_closing():
             return
         tokens, number = self._form.tokens, self._number
         self._transport.write(tokens[number % len(tokens)] % (number, time.monotonic_ns()))
