@@ -67,7 +67,8 @@ class RequestFacts:
     #: The client can read nothing but an event stream: other framings have to become one.
     expects_sse: bool = False
     variant: Variant = COMMON
-    #: The client may take only blocks that begin with ``data:``: an id or retry goes into a block of its own.
+    #: The client may take only blocks that begin with ``data:``: an id or retry goes into a block of its own. Who asks
+    #: for an event stream by name has a parser, and to some of those a block without data is an event.
     ids_apart: bool = False
     #: Silent by design (generic GET streams, MCP): no idle timeout.
     may_be_silent: bool = False
@@ -134,7 +135,6 @@ def classify(
         output=terms.output,
         expects_sse=voice.is_sse and wish is Wish.YES and not either,
         variant=variant,
-        # Who asks for an event stream has a parser; to some of those a block without data is an event.
         ids_apart=variant.splits_blocks and not accepts_sse,
         may_be_silent=dialect.name == "mcp" or (dialect is GENERIC and (method == "GET" or either)),
         choices=0 if document is None else _choices(document),
