@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format e2e-llm fuzz bench bench-quick clean
+.PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ format: ## Format the code and apply the linter's safe fixes
 
 e2e-llm: ## A real llama-server and a real model behind the proxy (the first run builds and caches both: 6 minutes or more)
 	@scripts/e2e-llm $(ARGS)
+
+compat: ## Every client at everything that upstreams do, to docs/compatibility.md (2 minutes)
+	@scripts/compatibility
 
 fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
 	@scripts/fuzz $(ARGS)

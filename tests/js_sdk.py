@@ -1,13 +1,15 @@
-"""The official JavaScript SDKs as async functions: streamed answers, and what the SDK made of them.
+"""JavaScript clients as async functions: streamed answers, and what the client made of them.
 
-`run_js_cases` starts node once on ``tests/js/drive.mjs`` for many cases, `run_js` for one; whatever the SDK raises
-comes back as `JsResult.error`. Only a script that could not do its work at all is an exception here.
+`run_js_cases` starts node once on ``tests/js/drive.mjs`` for many cases, `run_js` for one; whatever the client raises
+comes back as `JsResult.error`. Only a script that could not do its work at all is an exception here. `run_cases` is for
+scripts of other languages that take and give the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 from .conftest import LIMIT_SECONDS, require_component
 
-__all__ = ["JsCase", "JsError", "JsResult", "run_js", "run_js_cases"]
+__all__ = ["JsCase", "JsError", "JsResult", "run_cases", "run_js", "run_js_cases"]
 
 _SCRIPT = Path(__file__).parent / "js" / "drive.mjs"
 
@@ -24,8 +26,8 @@ _SCRIPT = Path(__file__).parent / "js" / "drive.mjs"
 class JsCase:
     """One streamed answer to ask for.
 
-    *call* is ``chat``, ``completions``, ``responses`` or ``messages``, or one of the SDKs' helpers: ``chat.stream``,
-    ``chat.runTools``, ``responses.stream``, ``messages.stream``; *body* is merged over the request.
+    *call* is one of ``CALLS`` of the client's module, such as ``chat`` or its helper ``chat.stream``; *body* is merged
+    over the request, where the module says so.
     """
 
     call: str
@@ -89,7 +91,7 @@ async def run_js(
     headers: Mapping[str, str] | None = None,
     timeout_seconds: float = LIMIT_SECONDS,
 ) -> JsResult:
-    """Return what the SDK *sdk* (``openai``, ``anthropic``) made of one stream of *api* at *base_url*.
+    """Return what the client *sdk* made of one stream of *api* at *base_url*.
 
     Raises as `run_js_cases`.
     """
@@ -107,22 +109,40 @@ async def run_js(
 async def run_js_cases(
     sdk: str, cases: Sequence[JsCase], *, concurrency: int = 8, limit_seconds: float | None = None
 ) -> list[JsResult]:
-    """Return what the SDK *sdk* (``openai``, ``anthropic``) made of *cases*, *concurrency* of them at a time.
+    """Return what the client *sdk*, a module of ``tests/js/clients``, made of *cases*, *concurrency* of them at a time.
 
-    Raises RuntimeError when node itself failed, TimeoutError when all of it took longer than *limit_seconds*, by
-    default twice what the most patient case may take.
+    Raises as `run_cases`, whose *limit_seconds* is by default twice what the most patient case may take.
     """
-    node = require_component("node")
+    command = [require_component("node"), str(_SCRIPT), sdk]
     require_component("js-sdks")
+    if limit_seconds is None:
+        limit_seconds = 2 * max(case.timeout_seconds for case in cases)
+    environment = {"CHROMIUM": require_component("chromium")} if sdk == "chromium" else {}
+    return await run_cases(
+        command, cases, concurrency=concurrency, limit_seconds=limit_seconds, environment=environment
+    )
+
+
+async def run_cases(
+    command: Sequence[str],
+    cases: Sequence[JsCase],
+    *,
+    concurrency: int,
+    limit_seconds: float,
+    environment: Mapping[str, str] | None = None,
+) -> list[JsResult]:
+    """What *command* prints of *cases*, in their order; *environment* is put over the test's own.
+
+    Raises RuntimeError when the command itself failed, TimeoutError when all of it took longer than *limit_seconds*.
+    """
     work = {"cases": [case.options() for case in cases], "concurrency": concurrency}
     process = await asyncio.create_subprocess_exec(
-        *(node, str(_SCRIPT), sdk),
+        *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
     )
-    if limit_seconds is None:
-        limit_seconds = 2 * max(case.timeout_seconds for case in cases)
     try:
         async with asyncio.timeout(limit_seconds):
             out, err = await process.communicate(json.dumps(work).encode())
@@ -131,7 +151,7 @@ async def run_js_cases(
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        message = f"node exited with {process.returncode}: {err.decode(errors='replace')}"
+        message = f"{Path(command[0]).name} exited with {process.returncode}: {err.decode(errors='replace')}"
         raise RuntimeError(message)
     return [_result(found) for found in json.loads(out)]
 

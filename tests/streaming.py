@@ -36,7 +36,10 @@ async def served(app: ASGIApp, *, send_buffer_bytes: int | None = None) -> Async
     uvicorn's connections without its `Server`, which looks ten times a second whether it may stop.
     """
     listener = listen("127.0.0.1", 0, send_buffer_bytes=send_buffer_bytes)
-    config = uvicorn.Config(app, ws="none", lifespan="on", log_config=None, access_log=False, proxy_headers=False)
+    # A busy client's pool must not find that an idle connection was closed just now: as long as the product's own.
+    config = uvicorn.Config(
+        app, ws="none", lifespan="on", log_config=None, access_log=False, proxy_headers=False, timeout_keep_alive=620
+    )
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()

@@ -47,7 +47,7 @@ async function run(given) {
     result.error = {
       names: names(error),
       message: String(error?.message ?? error),
-      status: error?.status ?? null,
+      status: error?.status ?? error?.statusCode ?? null,
       // Anthropic's SDK keeps the body as it came.
       code: error?.code ?? error?.error?.error?.code ?? null,
     };
