@@ -91,11 +91,7 @@ _GENERIC = (
 
 #: Events of each dialect.
 SOUND: dict[str, tuple[bytes, ...]] = {
-    **{
-        name: (*SAMPLES[name].records, *(SAMPLES[name].error or ())[:1])
-        for name in ALL
-        if name in SAMPLES
-    },
+    **{name: (*SAMPLES[name].records, *(SAMPLES[name].error or ())[:1]) for name in ALL if name in SAMPLES},
     "openai_chat": _CHAT,
     "openai_completions": _CHAT,
     "openai_responses": _RESPONSES,
@@ -114,7 +110,7 @@ COMPLETE: dict[str, bytes] = {
     "generic": _GENERIC[0] + _GENERIC[1],
     # As we write them: the id first, and nothing without data.
     "replicate": b"id: 1:0\nevent: output\ndata: Hello\n\nid: 2:0\nevent: done\ndata: {}\n\n",
-    "langserve": b'event: metadata\ndata: {"run_id":"r"}\n\nevent: data\ndata: "Hello"\n\n',
+    "langserve": b'event: metadata\ndata: {"run_id":"r"}\n\nevent: data\ndata: "Hello"\n\nevent: end\ndata: \n\n',
     "mcp": b'id: 1\nretry: 500\ndata: \n\nevent: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n',
     "terminal": _GENERIC[0] + _GENERIC[3],
 }

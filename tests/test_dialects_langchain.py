@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from sse_proxy.core.dialects import Dialect, dialect_for
+from sse_proxy.core.dialects import Dialect, StreamState, dialect_for
 from sse_proxy.core.dialects.langchain import LANGGRAPH, LANGSERVE
 from sse_proxy.core.sse import Event
+from sse_proxy.errors import IdleTimeout, Truncated
 
 from .dialect_deltas import event, learnt, texts
 from .dialect_streams import drained
+from .event_streams import reference_events
 
 
 @pytest.mark.parametrize(
@@ -55,13 +59,45 @@ def test_events_of_langgraph(kinds: list[str], values: list[object], text: str) 
 
 @pytest.mark.parametrize("row", [LANGSERVE, LANGGRAPH], ids=lambda row: row.name)
 def test_end_and_errors(row: Dialect) -> None:
-    """Both name them; an end without data is dropped, so the end of the body has to do."""
+    """Both name them; of LangGraph's streams the end of the body is one too."""
     assert learnt(row, event("null", "end")).complete
     assert row.completes_at_end
     error = learnt(row, event({"status_code": 500, "message": "Internal Server Error"}, "error")).error
     assert error is not None
     assert (str(error), error.http_status) == ("Internal Server Error", 500)
     assert str(learnt(row, event("no JSON", "error")).error) == "the upstream failed"
+
+
+BEGUN = b'event: metadata\r\ndata: {"run_id":"r"}\r\n\r\n'
+CHUNK = b'event: data\r\ndata: "Hello"\r\n\r\n'
+
+
+@pytest.mark.parametrize("end", [b"event: end\r\n\r\n", b"event: end\r\n", b"event: end\ndata: null\n\n"])
+def test_the_end_of_langserve_has_no_data(end: bytes) -> None:
+    """To the grammar it is no event, to its clients it is the last; it goes on with the data line that it lacks."""
+    told, of_body = drained("langserve", BEGUN, CHUNK, end)
+    assert told.partition(b"event: end")[2] in {b"\ndata: \n\n", b"\ndata: null\n\n"}
+    assert of_body.conclude() == b""
+    assert of_body.state.complete
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_langserve_owes_its_end_once_it_is_known(rewrite: bool) -> None:
+    """By its first event; a server of one's own that is asked in the same way ends with the body."""
+    with pytest.raises(Truncated):
+        drained("langserve", BEGUN, CHUNK, rewrite=rewrite)[1].conclude()
+    for first in (CHUNK, b"event: metadata\ndata: {}\n\n", b"event: metadata\ndata: x\n\n"):
+        assert drained("langserve", first, CHUNK, rewrite=rewrite)[1].conclude() == b""
+
+
+@pytest.mark.parametrize("row", [LANGSERVE, LANGGRAPH], ids=lambda row: row.name)
+def test_our_errors_have_what_their_clients_look_for(row: Dialect) -> None:
+    """Status and message, which LangServe's client takes for granted, beside what everybody gets."""
+    frame = row.error_frame(IdleTimeout(), StreamState())
+    (told,) = reference_events(frame)
+    error = {"message": "the upstream fell silent", "type": "timeout_error", "code": "idle_timeout"}
+    assert told.type == "error"
+    assert json.loads(told.data) == {"status_code": 504, "message": error["message"], "error": error}
 
 
 def test_ids_of_langgraph_stay() -> None:

@@ -369,3 +369,14 @@ def test_work_is_linear_in_the_bytes(line: Any) -> None:
         return calls_made(lambda: [framer.feed(chunk) for chunk in chunks])
 
     assert work(1 << 18) <= 2.2 * work(1 << 17) + 100
+
+
+@pytest.mark.parametrize("end", [b"event: end\n\n", b"id: 1\nevent: end\n\n", b"event: end\n"])
+def test_a_type_may_be_enough_for_an_event(end: bytes) -> None:
+    """Where the server is known to write it without data; of other types that is no event, as everywhere."""
+    events, framer = framed([b"event: e\n\n", end, b"\n"], dataless=frozenset({b"end"}))
+    assert [(event.event, event.data) for event in [*events, *framer.finish()]] == [(b"end", b"")]
+    events, framer = framed([b"event: e\n\n", end], dataless=frozenset({b"end"}))
+    assert [event.event for event in [*events, *framer.finish()]] == [b"end"]
+    events, framer = framed([end])
+    assert [*events, *framer.finish()] == []

@@ -82,6 +82,7 @@ class Pipeline:
             max_event_bytes=max_event_bytes,
             joins_json=dialect.json and rewrite,
             repairs=self.repairs if rewrite else {},
+            dataless=dialect.dataless,
         )
         is_sse = framing is Framing.SSE
         mender = Mender(max_event_bytes=max_event_bytes, repairs=self.repairs) if rewrite else None
@@ -163,7 +164,8 @@ class Pipeline:
         """
         state, teller = self.state, self._teller
         # Behind the terminator nothing is the answer's.
-        whole = state.terminated or (not self._cut and (state.complete or self.dialect.completes_at_end))
+        ends_well = state.complete or (self.dialect.completes_at_end and not state.owes_end)
+        whole = state.terminated or (not self._cut and ends_well)
         if state.error is None and not whole:
             raise Truncated
         if teller.has_shape:

@@ -104,8 +104,10 @@ class Dialect(Voice):
     unpack: Callable[[Event], Event] = lambda event: event
     #: A request may ask for several answers in one stream: unless it is one, every event is looked into.
     parallel: bool = False
-    #: A clean end of the body completes the stream, whatever was seen.
+    #: A clean end of the body completes the stream, whatever was seen, but for `StreamState.owes_end`.
     completes_at_end: bool = False
+    #: Types of events that its server writes without data: to the grammar they are none.
+    dataless: frozenset[bytes] = frozenset()
     #: What `StreamState.last` is to hold; None when the dialect needs nothing of what has passed.
     keeps: re.Pattern[bytes] | None = None
 

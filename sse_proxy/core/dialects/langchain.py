@@ -1,18 +1,20 @@
 """LangServe's ``stream`` and LangGraph's runs (reference: formats.md § A3).
 
-Both name their events and end with ``event: end``; LangServe's has no data, so the parser drops it and its stream ends
-with the body, as LangGraph's often does. LangGraph's ids are its own: it resumes by them.
+Both name their events and end with ``event: end``. LangServe's has no data; it is owed once the stream has begun as
+only LangServe's do, since many servers of people's own look like it from outside. LangGraph's streams often end with
+the body. Its ids are its own: it resumes by them.
 """
 
 from __future__ import annotations
 
 import json
 
+from ...errors import SSEProxyError
 from ..documents import json_object
 from ..sse import Event
-from .base import ANY_PATH, Dialect, Sign, reported_error
+from .base import ANY_PATH, Dialect, Sign, compact, reported_error
 from .deltas import Delta, suffix_of
-from .native import error_body, named_error
+from .native import error_body, error_object
 from .state import JSONObject, StreamState
 
 __all__ = ["LANGGRAPH", "LANGSERVE"]
@@ -24,6 +26,12 @@ def _inspect(event: Event, _payload: JSONObject, state: StreamState) -> None:
         state.error = reported_error({"error": {**payload, "code": payload.get("status_code")}}, event.data)
     elif event.event == b"end":
         state.finished = state.terminated = True
+
+
+def _inspect_langserve(event: Event, payload: JSONObject, state: StreamState) -> None:
+    if event.event == b"metadata" and "run_id" in (json_object(event.data) or {}):
+        state.owes_end = True
+    _inspect(event, payload, state)
 
 
 def _value(event: Event) -> object:
@@ -61,6 +69,12 @@ def _langgraph_deltas(event: Event, _payload: JSONObject, state: StreamState) ->
     return [Delta(text=text)] if text else []
 
 
+def _error_frame(error: SSEProxyError, _state: StreamState) -> bytes:
+    # LangServe's client takes status and message, and fails without them; LangGraph's takes the message.
+    about = {"status_code": error.http_status, "message": str(error), "error": error_object(error)}
+    return b"event: error\ndata: " + compact(about) + b"\n\n"
+
+
 def _is_langgraph(sign: Sign) -> bool:
     return "/runs/" in sign.path and sign.path.endswith("/stream")
 
@@ -76,7 +90,7 @@ LANGGRAPH = Dialect(
     inspect=_inspect,
     deltas=_langgraph_deltas,
     error_body=error_body,
-    error_frame=named_error,
+    error_frame=_error_frame,
     completes_at_end=True,
 )
 
@@ -87,10 +101,11 @@ LANGSERVE = Dialect(
     reads_body=True,
     always_streams=True,
     json=False,
-    markers=(b"event: error", b"event: end"),
-    inspect=_inspect,
+    markers=(b"event: error", b"event: end", b"event: metadata"),
+    inspect=_inspect_langserve,
     deltas=_langserve_deltas,
     error_body=error_body,
-    error_frame=named_error,
+    error_frame=_error_frame,
     completes_at_end=True,
+    dataless=frozenset({b"end"}),
 )

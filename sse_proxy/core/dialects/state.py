@@ -40,6 +40,8 @@ class StreamState:
     finished: bool = False
     #: The dialect's terminator was seen: nothing more is to come.
     terminated: bool = False
+    #: The server is known to be one that says when it is done: the end of the body alone completes nothing.
+    owes_end: bool = False
     #: The upstream's own error event, once one was seen.
     error: UpstreamReported | None = None
     #: Token counts of the last usage that the upstream reported, by type.

@@ -13,11 +13,18 @@ from .text import TextFramer
 __all__ = ["Framing", "RecordFramer", "framer_for"]
 
 
-def framer_for(framing: Framing, *, max_event_bytes: int, joins_json: bool, repairs: Repairs) -> RecordFramer:
-    """A fresh framer for a body of that *framing*; *joins_json* is told to the one for SSE, see there."""
+def framer_for(
+    framing: Framing,
+    *,
+    max_event_bytes: int,
+    joins_json: bool,
+    repairs: Repairs,
+    dataless: frozenset[bytes] = frozenset(),
+) -> RecordFramer:
+    """A fresh framer for a body of that *framing*; *joins_json* and *dataless* are for that of SSE, see there."""
     match framing:
         case Framing.SSE:
-            return Framer(max_event_bytes=max_event_bytes, joins_json=joins_json, repairs=repairs)
+            return Framer(max_event_bytes=max_event_bytes, joins_json=joins_json, repairs=repairs, dataless=dataless)
         case Framing.NDJSON | Framing.DATA_STREAM:
             json = framing is Framing.NDJSON
             return LineFramer(max_event_bytes=max_event_bytes, json=json, repairs=repairs)

@@ -24,6 +24,7 @@ class Block:
         max_event_bytes: Bound of one event.
         joins_json: See `event_stream`.
         repairs: Where to count.
+        dataless: See `event_stream`.
 
     Attributes:
         joins_json: As the argument.
@@ -33,16 +34,20 @@ class Block:
     """
 
     __slots__ = (
-        "_bare", "_bytes", "_data", "_event", "_late", "_max_bytes", "_repairs", "id", "is_open", "joins_json", "retry",
+        "_bare", "_bytes", "_data", "_dataless", "_event", "_late", "_max_bytes", "_repairs", "id", "is_open",
+        "joins_json", "retry",
     )  # fmt: skip
 
-    def __init__(self, *, max_event_bytes: int, joins_json: bool, repairs: Repairs) -> None:
+    def __init__(
+        self, *, max_event_bytes: int, joins_json: bool, repairs: Repairs, dataless: frozenset[bytes] = frozenset()
+    ) -> None:
         self.joins_json = joins_json
         self.is_open = False
         self.id: bytes | None = None
         self.retry: int | None = None
         self._max_bytes = max_event_bytes
         self._repairs = repairs
+        self._dataless = dataless
         #: Bytes of the block so far.
         self._bytes = 0
         #: JSON without ``data:`` whose end has not come yet.
@@ -101,7 +106,7 @@ class Block:
         """Take in a blank line, which ends the block; within JSON without ``data:`` it is white space."""
         if self._bare is not None:
             return
-        if self._data:
+        if self._data or self._event in self._dataless:
             self._dispatch(events)
         elif not self.is_open:
             self._count("extra_blank_lines")
@@ -111,7 +116,7 @@ class Block:
 
     def finish(self, events: list[Event]) -> None:
         """Take in the end of the stream."""
-        if self._data:
+        if self._data or self._event in self._dataless:
             self._dispatch(events)
 
     def _goes_on(self) -> bool:

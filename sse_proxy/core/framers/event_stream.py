@@ -9,6 +9,7 @@ Departures from the specification, each for the sake of real clients (DESIGN fac
   is the same for an EventSource, and clients that take every blank line for an event survive.
 - The last event without its final blank line is not dropped but handed over by `Framer.finish`; the caller knows
   whether the end was clean.
+- A block without data is an event of no data where its type is one of ``dataless``, and nothing else is lost by it.
 - A ``retry`` of more than 18 digits is ignored: no one waits for that long, and ``int`` refuses thousands of digits.
 
 With ``joins_json=True``, for dialects where every payload is one JSON document:
@@ -36,6 +37,7 @@ class Framer:
         max_event_bytes: Bound of one event: the bytes of its lines, comments and line ends not counted.
         joins_json: See the module header.
         repairs: Where to count; None for a new dictionary.
+        dataless: Types of events that the server writes without data.
 
     Attributes:
         repairs: What had to be repaired so far, by kind.
@@ -45,11 +47,20 @@ class Framer:
 
     __slots__ = ("_block", "_discarding", "_head", "_partial", "_skip_lf", "completed", "cut", "repairs")
 
-    def __init__(self, *, max_event_bytes: int, joins_json: bool = False, repairs: Repairs | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_event_bytes: int,
+        joins_json: bool = False,
+        repairs: Repairs | None = None,
+        dataless: frozenset[bytes] = frozenset(),
+    ) -> None:
         self.repairs: Repairs = {} if repairs is None else repairs
         self.completed: list[Event] = []
         self.cut = False
-        self._block = Block(max_event_bytes=max_event_bytes, joins_json=joins_json, repairs=self.repairs)
+        self._block = Block(
+            max_event_bytes=max_event_bytes, joins_json=joins_json, repairs=self.repairs, dataless=dataless
+        )
         #: The first bytes until it is clear that they are no BOM; None from then on.
         self._head: bytes | None = b""
         #: The pieces of a line whose end has not come yet.
