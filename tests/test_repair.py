@@ -87,6 +87,12 @@ from .work import calls_made, cpu_seconds
             {},
             id="an error in its envelope",
         ),
+        pytest.param(
+            b'{"type":"error","errorText":"no"}',
+            [b'{"type":"error","errorText":"no"}'],
+            {},
+            id="an error of the AI SDK, whose clients allow no other key",
+        ),
     ],
 )
 def test_repair_payload(data: bytes, payloads: list[bytes], repairs: dict[str, int]) -> None:

@@ -158,7 +158,9 @@ def _enveloped(document: bytes, repairs: Repairs) -> bytes:
         _count(repairs, "bare_error")
         return b'{"error":' + document + b"}"
     fields = json.loads(document)
-    if "error" in fields:
+    if (
+        "error" in fields or "message" not in fields
+    ):  # the AI SDK's error has an ``errorText``, and may have no more keys
         return document
     _count(repairs, "bare_error")
     # Both shapes in one (reference: formats.md § B3, "superset"): the flat keys are for who looks for those.
