@@ -212,6 +212,18 @@ def test_errors_in_its_own_framing_are_exceptions(error: SSEProxyError, kind: by
     ]
 
 
+@pytest.mark.parametrize("row", [BEDROCK_CONVERSE, BEDROCK_INVOKE], ids=lambda row: row.name)
+def test_to_sse_clients_an_exception_is_an_error(row: Dialect) -> None:
+    """In the words that are everybody's; before the answer has begun it is the document that AWS's SDKs read."""
+    of = Pipeline(row, state=StreamState(), max_event_bytes=1000, framing=Framing.AWS)
+    error = b'{"message":"no","error":{"message":"no","type":"throttlingException","code":429}}'
+    assert of.feed(aws("throttlingException", {"message": "no"}, "exception")) == b"event: error\ndata: %b\n\n" % error
+    assert of.state.error is not None
+    assert of.state.error.body == error
+    body = json.loads(row.error_body(Truncated()))
+    assert body["message"] == body["error"]["message"]
+
+
 def test_sse_clients_get_the_models_own_events() -> None:
     """As that API would have sent them, but for its padding."""
     of = Pipeline(BEDROCK_INVOKE, state=StreamState(), max_event_bytes=1000, framing=Framing.AWS)

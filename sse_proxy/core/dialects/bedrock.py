@@ -1,8 +1,8 @@
 """AWS Bedrock: ``converse-stream`` and ``invoke-with-response-stream``, binary messages (reference: formats.md § A1).
 
 Converse has events of its own; Invoke packs the model's native JSON, in base64, into events named ``chunk``. Clients
-that ask for SSE get the payloads as events, those of Invoke unpacked. Errors are exception messages; a message that was
-cut cannot be closed, so then there is only the abort.
+that ask for SSE get the payloads as events, those of Invoke unpacked. Errors are exception messages, which become
+``event: error``; a message that was cut cannot be closed, so then there is only the abort.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..framers.aws import encode_message
 from ..framers.base import Framing
 from ..sse import Event
 from .anthropic import ANTHROPIC
-from .base import Dialect, compact, usage_counts
+from .base import Dialect, compact, reported_error, usage_counts
 from .deltas import Delta, ToolCall
-from .native import BLOCK, error_body, named_error
+from .native import BLOCK, error_object, named_error
 from .openai_chat import CHAT, COMPLETIONS
 from .openai_deltas import objects
 from .state import JSONObject, StreamState
@@ -37,19 +37,26 @@ _STATUS = {
 }
 _EXCEPTIONS = {429: "throttlingException", 503: "serviceUnavailableException", 504: "modelTimeoutException"}
 _EXCEPTION = b"exception:"
+_ERROR = b"error"
 _USAGE = {"inputTokens": "input", "outputTokens": "output", "cacheReadInputTokens": "cached_input"}
 _METRICS = {"inputTokenCount": "input", "outputTokenCount": "output"}
 _FINISH = {"max_tokens": "length", "tool_use": "tool_calls", "guardrail_intervened": "content_filter"}
 _FINISH |= {"content_filtered": "content_filter", "length": "length", "LENGTH": "length"}
 
 
-def _refusal(event: Event, payload: JSONObject) -> UpstreamReported | None:
+def _named(event: Event) -> Event:
+    """An exception as an error that others know for one too; any other event as it is."""
     if not event.event.startswith(_EXCEPTION):
-        return None
-    message = payload.get("message")
+        return event
+    message = (json_object(event.data) or {}).get("message")
     kind = event.event.removeprefix(_EXCEPTION)
-    text = message if isinstance(message, str) else kind.decode()
-    return UpstreamReported(text, status=_STATUS.get(kind, 502), body=event.data)
+    name = kind.decode()
+    about = {"message": message if isinstance(message, str) else name, "type": name, "code": _STATUS.get(kind, 502)}
+    return Event(event=_ERROR, data=compact({"message": about["message"], "error": about}))
+
+
+def _refusal(event: Event, payload: JSONObject) -> UpstreamReported | None:
+    return reported_error(payload, event.data) if event.event == _ERROR else None
 
 
 def _inspect_converse(event: Event, payload: JSONObject, state: StreamState) -> None:
@@ -91,7 +98,7 @@ def _unpack(event: Event) -> Event:
     """The model's own JSON out of a ``chunk``; an event of the type that it names, if any."""
     packed = (json_object(event.data) or {}).get("bytes") if event.event == b"chunk" else None
     if not isinstance(packed, str):
-        return event
+        return _named(event)
     try:
         data = b64decode(packed, validate=True)
     except (Base64Error, ValueError):
@@ -135,6 +142,11 @@ def _invoke_deltas(event: Event, payload: JSONObject, state: StreamState) -> lis
     return [Delta(text=text if isinstance(text, str) else "", finish=finish)]
 
 
+def _error_body(error: SSEProxyError) -> bytes:
+    # AWS's SDKs read the message at the top.
+    return compact({"message": str(error), "error": error_object(error)})
+
+
 def _exception(error: SSEProxyError, _state: StreamState) -> bytes:
     kind = _EXCEPTIONS.get(error.http_status, "internalServerException")
     headers = {":message-type": "exception", ":exception-type": kind, ":content-type": "application/json"}
@@ -149,14 +161,15 @@ BEDROCK_CONVERSE = Dialect(
     native=Voice(
         media_type=b"application/vnd.amazon.eventstream",
         comment=b"",
-        error_body=error_body,
+        error_body=_error_body,
         error_frame=_exception,
         closes=None,
     ),
+    unpack=_named,
     inspect=_inspect_converse,
     deltas=_converse_deltas,
     comment=BLOCK,
-    error_body=error_body,
+    error_body=_error_body,
     error_frame=named_error,
     aborts_after_error=True,
 )
