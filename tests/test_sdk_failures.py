@@ -75,7 +75,6 @@ FAILURES: dict[str, Failure] = {
     "cut_just_before_the_end": midway(CUT, TOKENS, no_finish="true", no_done="true"),
     "empty": at_once(CUT, body="empty"),
     "html": at_once(NO_STREAM, body="html"),
-    "json": at_once(NO_STREAM, body="json"),
     "error_first": at_once(TOLD, error_first="true"),
     "error_first_400": at_once(TOLD, 400, error_first="true", error_status="400"),
     "error_first_429": at_once(TOLD, 429, error_first="true", error_status="429"),

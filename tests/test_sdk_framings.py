@@ -64,6 +64,8 @@ FRAMINGS: dict[str, dict[str, str]] = {
     "own_named_pings": {"ping": "event"},
     "own_no_op_events": {"ping": "data"},
     "huge": {"huge": "150000"},
+    "line_separators": {"separators": "true"},
+    "one_document": {"body": "json"},
     "no_terminator": {"no_done": "true"},
     "no_terminator+no_final_blank_line": {"no_done": "true", "defect": "no_final_blank_line"},
 }
@@ -137,7 +139,13 @@ def test_an_sdk_gets_the_whole_text_out_of_every_framing(ask: Ask, tempo: str, d
     """Full text, finish signal, usage, and no exception."""
     answer = ask(tempo, driver, framing)
     knobs, tokens = FRAMINGS[framing], tokens_of(tempo, framing)
-    text = expected_text(driver.dialect, tokens, knobs.get("defect", "none"), huge=int(knobs.get("huge", "0")))
+    text = expected_text(
+        driver.dialect,
+        tokens,
+        knobs.get("defect", "none"),
+        huge=int(knobs.get("huge", "0")),
+        separators="separators" in knobs,
+    )
     assert (answer.error, answer.text) == (None, text)
     assert (answer.finish, answer.output_tokens) == (FINISH[driver.api], tokens)
     assert answer.final == (text if driver.is_helper else None)

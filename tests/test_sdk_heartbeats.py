@@ -102,26 +102,21 @@ def test_openai_gets_comments(stage: Stage, clients: Desk) -> None:
     assert heartbeats["comment"] >= 3 * len(drivers)
 
 
-def test_a_browser_gets_no_op_events(stage: Stage, clients: Desk) -> None:
-    """Told by ``Sec-Fetch-Mode``; before ``response.created`` the SDKs of Responses allow nothing but comments."""
+def test_an_sdk_in_a_browser_gets_comments_too(stage: Stage, clients: Desk) -> None:
+    """Page scripts get no-op events, told by ``Sec-Fetch-Mode``; but an SDK has a real parser there as well."""
     proxy = stage.proxy(unchecked=OFTEN)
     drivers = [driver for driver in PYTHON if driver.sdk == "openai"]
     answers = asked(clients, proxy, drivers, QUIET, BROWSER)
-    assert [driver for driver in OPENAI if answers[driver].events <= events(driver)] == []
-    heartbeats = proxy.totals("heartbeats_total", "mode")
-    assert set(heartbeats) == {"data", "comment"}
-    without_comments = stage.proxy(unchecked=OFTEN)
-    asked(clients, without_comments, [one for one in drivers if one.api != "responses"], QUIET, BROWSER)
-    assert list(without_comments.totals("heartbeats_total", "mode")) == ["data"]
+    assert [answers[driver].events for driver in OPENAI] == [events(driver) for driver in OPENAI]
+    assert list(proxy.totals("heartbeats_total", "mode")) == ["comment"]
 
 
-def test_the_javascript_sdks_of_openai_on_node_count_as_browsers(stage: Stage, clients: Desk) -> None:
-    """Node's ``fetch`` sends ``Sec-Fetch-Mode``, as the standard has it; the form suits them as well."""
+def test_the_javascript_sdks_of_openai_on_node_get_comments(stage: Stage, clients: Desk) -> None:
+    """Node's ``fetch`` sends ``Sec-Fetch-Mode``, as the standard has it."""
     proxy = stage.proxy(unchecked=OFTEN)
     drivers = [driver for driver in DRIVERS if (driver.sdk, driver.runtime) == ("openai", "js")]
-    asked(clients, proxy, [driver for driver in drivers if driver.api != "responses"], QUIET)
-    assert list(proxy.totals("heartbeats_total", "mode")) == ["data"]
-    asked(clients, proxy, [driver for driver in drivers if driver.api == "responses"], QUIET)
+    asked(clients, proxy, drivers, QUIET)
+    assert list(proxy.totals("heartbeats_total", "mode")) == ["comment"]
 
 
 def test_anthropic_gets_pings(stage: Stage, clients: Desk) -> None:
