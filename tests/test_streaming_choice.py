@@ -20,7 +20,7 @@ def paused(first: bytes, rest: bytes = b"", **headers: str) -> Handler:
     """An event stream that pauses after *first* until it may go on."""
 
     async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await start(send, **headers)
+        await start(send, "text/event-stream", 200, **headers)
         await body(send, first)
         await upstream.go.wait()
         await body(send, rest, more=False)

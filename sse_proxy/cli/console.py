@@ -36,7 +36,7 @@ _SILENT_SECONDS = 1.0
 _ROUTE_CELLS = 18
 _TIME_CELLS = 12
 
-_OPEN, _DONE, _LEFT, _FAILED, _MORE = "●", "✓", "–", "✗", "…"  # noqa: RUF001  the dash is meant
+_OPEN, _DONE, _LEFT, _FAILED, _MORE = "●", "✓", "–", "✗", "…"
 #: The same on a terminal that is not UTF-8.
 _ASCII = str.maketrans({_OPEN: "*", _DONE: "+", _LEFT: "-", _FAILED: "x", _MORE: "~"})
 
