@@ -137,3 +137,13 @@ def test_an_event_that_says_something_is_looked_into(name: str, separators: tupl
         for document in changed(json.loads(record[start:end] or b"0")):
             body = record[:start] + json.dumps(document, separators=separators).encode() + record[end:]
             assert learnt(name, [first, body]) == learnt(name, [first, *(bytes((byte,)) for byte in body)])
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "openai_completions", "cloudflare"])
+def test_every_answer_is_looked_for_where_their_number_is_not_known(name: str) -> None:
+    """Also in events that say nothing else."""
+    state = StreamState(choices=0)
+    of = Pipeline(dialect_by_name(name), state=state, max_event_bytes=1 << 20)
+    for index in range(3):
+        of.feed(b'data: {"choices":[{"index":%d,"delta":{},"finish_reason":null}]}\n\n' % index)
+    assert state.seen_choices == {0, 1, 2}

@@ -63,4 +63,5 @@ CLOUDFLARE = Dialect(
     error_frame=lambda error, _state: b"data: " + _error_body(error) + b"\n\n" + DONE,
     terminator=DONE,
     ends_errors=True,
+    parallel=True,
 )
