@@ -76,6 +76,39 @@ async def test_an_error_as_the_first_event_becomes_a_status(path: str, first: by
     assert "retry-after" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "first", "status"),
+    [
+        ("POST", "/chain/stream", _sse({"status_code": 500, "message": "no"}, "error"), 500),
+        ("GET", "/v1/streams/x", b'event: error\nid: 1:0\ndata: {"detail":"no"}\n\n', 502),
+        ("POST", "/agent", _sse({"type": "RUN_ERROR", "message": "no"}), 502),
+        ("POST", "/chat", _sse({"error": "no"}, "error"), 502),
+    ],
+)
+async def test_so_does_one_of_an_api_that_names_or_hides_it(method: str, path: str, first: bytes, status: int) -> None:
+    """Of the frameworks and the guide's own wire, some of which nothing but the first event tells."""
+    sent = b'{"input":{}}' if method == "POST" else b""
+    async with proxied(_sends(first)) as proxy:
+        async with calling(proxy.port, method, path, body=sent, headers={"Content-Type": "application/json"}) as call:
+            answer = await call.answer()
+        assert (answer.status, answer.error["message"]) == (status, "no")
+        assert await proxy.outcome() == "upstream_error"
+
+
+async def test_a_page_s_stream_opens_before_its_first_event() -> None:
+    """An unknown GET may be silent by design: an ``EventSource`` waits for its head."""
+
+    async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await upstream.go.wait()
+        await body(send, b"data: x\n\n", more=False)
+
+    async with proxied(handler) as proxy, calling(proxy.port) as call:
+        assert await call.head() == 200
+        proxy.upstream.go.set()
+        assert await call.rest() == b"data: x\n\n"
+
+
 async def test_the_upstreams_own_document_is_kept_where_it_has_the_right_shape() -> None:
     """Byte for byte, with what only the upstream knows."""
     document = b'{"error": {"message": "no", "code": 400, "n_ctx": 4096}}'

@@ -110,7 +110,7 @@ class StreamBody:
     async def open(self) -> StreamBody:
         """Pass the head on at once where no event can change it."""
         self._transfer.becomes_stream()
-        if not self._transfer.dialect.json:
+        if self._transfer.begins_at_once:
             await self._start()
         return self
 

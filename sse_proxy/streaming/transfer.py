@@ -106,6 +106,15 @@ class Transfer:
         told.has_ids = told.has_ids or self.numbering is not None
         return told
 
+    @property
+    def begins_at_once(self) -> bool:
+        """Whether the head goes out before the first event: where silence is the rule, or no event is known for an error.
+
+        An `EventSource` would not open, and an MCP client wait. Whatever else may still turn into a status.
+        """
+        unknown = self.dialect.name == GENERIC.name and not self.policy.owns_app
+        return self.facts.may_be_silent or unknown
+
     def speaks(self, dialect: Dialect) -> None:
         """The head of the response tells that the upstream speaks *dialect*."""
         voice = self.facts.voice

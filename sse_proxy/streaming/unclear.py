@@ -58,7 +58,7 @@ class SniffedBody:
         transfer.tells_events()
         transfer.head = (status, sse_response_headers(headers))
         transfer.becomes_stream()
-        if not transfer.dialect.json and transfer.client.status is None:
+        if transfer.begins_at_once and transfer.client.status is None:
             await transfer.client.start(*transfer.head)
         return self
 
