@@ -108,7 +108,7 @@ class Transfer:
 
     @property
     def begins_at_once(self) -> bool:
-        """Whether the head goes out before the first event: where silence is the rule, or no event is known for an error.
+        """Whether the head goes out before any event: where silence is the rule, or no event is known for an error.
 
         An `EventSource` would not open, and an MCP client wait. Whatever else may still turn into a status.
         """
