@@ -235,6 +235,23 @@ async def test_heartbeats_are_those_of_the_output(output: str, beat: bytes) -> N
         assert (await call.rest()).startswith(b"data: {")
 
 
+@pytest.mark.parametrize(("output", "beat"), [("tokens", b": ping\n\n"), ("openai", b": ping\n")])
+async def test_a_first_event_with_nothing_to_tell_begins_the_stream(output: str, beat: bytes) -> None:
+    """Anthropic's start, OpenAI's role: the silence behind it is filled, long before a stream would be promised."""
+
+    async def handler(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, chunk(""))
+        await upstream.go.wait()
+        await body(send, chunk("Hi") + chunk("", finish="stop") + DONE, more=False)
+
+    routes = [{"path": "/v1/*", "output": output}]
+    async with proxied(handler, routes=routes, heartbeat_seconds=0.02) as proxy, chat(proxy.port) as call:
+        assert await call.until(beat) == beat
+        proxy.upstream.go.set()
+        assert b'"Hi"' in await call.rest()
+
+
 async def test_connecting_has_the_time_of_the_route() -> None:
     """Told to the transport with the request."""
     asked: list[dict[str, float]] = []

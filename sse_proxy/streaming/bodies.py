@@ -155,6 +155,9 @@ class StreamBody:
             self._count()
         if out:
             await self._write(out)
+        elif pipeline.events and self._transfer.client.status is None and not self._is_alone:
+            # Of the first event a shape may have nothing to tell: from here on its client is kept alive all the same.
+            await self._start()
 
     @property
     def _is_alone(self) -> bool:
