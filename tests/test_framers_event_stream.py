@@ -99,6 +99,7 @@ def test_reference_parser_of_the_tests_agrees_with_the_vectors(vector: dict[str,
 
 
 @settings(max_examples=300, deadline=None)
+@example(body=b'{"a":\ndata:', places=[], joins_json=True)
 @given(body=STREAMS, places=cuts(), joins_json=st.booleans())
 def test_any_split_gives_the_same_events_repairs_and_state(body: bytes, places: list[int], joins_json: bool) -> None:
     """Where a stream is cut changes neither events nor repairs nor what is held, nor an error."""

@@ -124,10 +124,14 @@ class Framer:
         if self._head:
             self._hold(self._head)
         self._head = None
-        if self._partial:
-            self._complete(b"", events)
-        self._block.finish(events)
-        self.cut = self._block.is_cut
+        try:
+            if self._partial:
+                self._complete(b"", events)
+            self._block.finish(events)
+        except UpstreamProtocolError:
+            self.cut = True  # what is lost was lost at the end, where the caller is told so anyway
+        else:
+            self.cut = self._block.is_cut
         return events
 
     def _strip_bom(self, chunk: bytes) -> bytes:
