@@ -203,6 +203,15 @@ def test_what_the_first_event_tells_of_the_dialect_holds_for_the_rest_of_its_chu
         assert of_body.dialect.name == "tokens"
 
 
+def test_an_event_without_data_tells_no_dialect() -> None:
+    """The one behind it does, wherever the network has cut the stream."""
+    empty, first = b"data: \n\n", b'data: {"token":"a"}\n\n'
+    for chunks in ((empty, first), (empty + first,)):
+        of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, recognises=True)
+        assert b"".join(map(of_body.feed, chunks)) == empty + first
+        assert of_body.dialect.name == "tokens"
+
+
 def test_text_tells_no_dialect() -> None:
     """It has no first event: what comes first is what the network makes of it."""
     of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, framing=Framing.TEXT, recognises=True)

@@ -91,11 +91,14 @@ class Reader:
 
     @property
     def may_look_away(self) -> bool:
-        """Whether whole events without a marker may pass unseen; the first one never, nor those of several answers."""
+        """Whether whole events without a marker may pass unseen.
+
+        The first one never does, nor any by which the dialect is told; nor do those of several answers.
+        """
         state, dialect = self._state, self.dialect
         one_answer = state.choices == 1 or not dialect.parallel
         marked = dialect.framing is Framing.SSE and not dialect.only_data
-        return state.started and one_answer and marked and not self.holding
+        return state.started and one_answer and marked and not (self.recognises or self.holding)
 
     @property
     def holding(self) -> bool:
