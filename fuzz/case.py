@@ -98,7 +98,7 @@ class Case:
     @property
     def recognises(self) -> bool:
         """Whether the first event may tell the dialect."""
-        return bool(self.flags & _RECOGNISES)
+        return bool(self.flags & _RECOGNISES) and self.framing is not Framing.TEXT
 
     def pipeline(self) -> Pipeline:
         """A fresh one, as a response would have it."""

@@ -33,7 +33,7 @@ __all__ = ["Life", "check", "check_decoding", "check_pipeline", "check_sniffing"
 MAX_CPU_SECONDS = 2.0
 #: Whoever holds a record may hold an id from before, pieces of the next one, and what the state keeps of the last.
 HELD_RECORDS = 4
-HELD_BYTES = 384
+HELD_BYTES = 512
 #: With a higher limit no input of ours could pass it by much.
 MAX_SEEN_BYTES = 1024
 #: A stream is looked at so many times on its way.
@@ -43,6 +43,7 @@ MAX_DECODED_BYTES = 1 << 20
 #: The largest portion that a decoder gives out: zstd's, see there.
 MAX_PORTION_BYTES = 1 << 21
 
+_SEVERAL_LINES = re.compile(rb"data: [^\n]*\ndata: ")
 _ID = re.compile(rb"id: 0{32}\.([0-9]+)\n\n?")
 
 
@@ -166,7 +167,7 @@ def _facts(of: Pipeline, ending: str) -> dict[str, object]:
         "dialect": of.dialect.name,
         "noop": of.dialect.noop(state),
         "events": of.events,
-        "repairs": of.repairs,
+        "repairs": sorted(of.repairs.items()),
         "over": of.over,
         "began_with_error": of.began_with_error,
     }
@@ -273,6 +274,8 @@ def _check_second_proxy(case: Case, life: Life) -> None:
     """What comes out needs no repair, says the same, and is told in the same words."""
     if case.output != "native" or case.numbered or life.ending != "whole" or life.of.state.error is not None:
         return
+    if life.of.dialect.json and _SEVERAL_LINES.search(life.output):
+        return  # what was beyond repair: its lines may well look like something else the next time
     of = Pipeline(
         case.row,
         state=StreamState(choices=life.of.state.choices),
