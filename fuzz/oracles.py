@@ -244,15 +244,19 @@ def _is_cut(case: Case) -> bool:
         return at != len(body)
     if case.framing is Framing.NDJSON:
         last = re.split(rb"[\r\n]", body)[-1].strip(b" \t\r\n\x1e").removeprefix(b"\xef\xbb\xbf")
-        return last.startswith((b"{", b"[")) and not _is_json_text(last)
+        return last.startswith((b"{", b"[")) and not _are_json_texts(last)
     return False
 
 
-def _is_json_text(data: bytes) -> bool:
-    try:
-        json.loads(data.decode(errors="replace"))
-    except (ValueError, RecursionError):
-        return False
+def _are_json_texts(data: bytes) -> bool:
+    """Whether *data* is one document, or several with no more than white space between them."""
+    rest, decoder = data.decode(errors="replace").strip(), json.JSONDecoder()
+    while rest:
+        try:
+            _, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            return False
+        rest = rest[end:].lstrip()
     return True
 
 

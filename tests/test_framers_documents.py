@@ -37,6 +37,9 @@ GARBAGE = "UpstreamProtocolError"
         pytest.param(b'{"a":1}\0{"b":2}\0', found(b'{"a":1}', b'{"b":2}'), id="NUL between"),
         pytest.param(b"\n{}\r\n\t {}\n", found(b"{}", b"{}"), id="white space between"),
         pytest.param(b"\x1e{}\n\x1e{}\n", found(b"{}", b"{}"), id="RS in front"),
+        pytest.param(b"{}\n\ndata: [DONE]\n\n", found(b"{}", b"[DONE]"), id="an event at the end"),
+        pytest.param(b"{}data:{}", found(b"{}", b"{}"), id="a field name without anything around it"),
+        pytest.param(b"{}\ndat", found(b"{}", ending="cut"), id="half a field name at the end"),
         pytest.param(b"{},{},\n{}", found(b"{}", b"{}", b"{}"), id="commas between"),
         pytest.param(b'{\n  "a": {\r\n    "b": [\n1]}\n}', found(b'{  "a": {    "b": [1]}}'), id="pretty-printed"),
         pytest.param(
@@ -58,7 +61,7 @@ GARBAGE = "UpstreamProtocolError"
         pytest.param('{"a":"é"}'.encode(), found('{"a":"é"}'.encode()), id="characters of several bytes"),
         *(
             pytest.param(b"{}" + rest + b"{}", found(b"{}", ending=GARBAGE), id=f"{rest!r} between")
-            for rest in (b"null", b"1", b'"a"', b"-", b"}", b"]", b"x", b":", b"\xef\xbb\xbf", b"data: ", b"<html>")
+            for rest in (b"null", b"1", b'"a"', b"-", b"}", b"]", b"x", b":", b"\xef\xbb\xbf", b"date: ", b"<html>")
         ),
     ],
 )

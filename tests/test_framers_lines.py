@@ -41,6 +41,9 @@ def found(*lines: bytes, ending: str = "whole", **repairs: int) -> Life:
         pytest.param('{"a":"\u2028"}\n'.encode(), found('{"a":"\u2028"}'.encode()), id="U+2028 is none either"),
         pytest.param(b'{}\n{"a":1}', found(b"{}", b'{"a":1}'), id="the last line without its end"),
         pytest.param(b'{}\n{"a":', found(b"{}", ending="cut"), id="half a document at the end"),
+        pytest.param(b'{}\n{"a":1}{"b":2}', found(b"{}", b'{"a":1}{"b":2}'), id="two documents at the end"),
+        pytest.param(b'{}\n{"a":1}{"b":', found(b"{}", ending="cut"), id="one and a half at the end"),
+        pytest.param(b"{}\ndata: {}", found(b"{}", ending="cut"), id="something else at the end"),
         pytest.param(b"{}\n  ", found(b"{}"), id="white space at the end"),
         pytest.param(b"\xef\xbb", found(ending="cut"), id="half of a U+FEFF"),
         pytest.param(

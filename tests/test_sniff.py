@@ -6,7 +6,7 @@ import pytest
 
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.headers import HeaderList
-from sse_proxy.core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, is_record_stream, sniff
+from sse_proxy.core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, is_record_stream, sniff, sniff_whole
 
 #: The prelude of an AWS message of 16 bytes without headers: both lengths, and the CRC of them.
 PRELUDE = bytes.fromhex("0000001000000000") + bytes.fromhex("05c248eb")
@@ -64,9 +64,16 @@ def test_sniff(head: bytes, kind: Framing | Kind | None) -> None:
     ("head", "kind"),
     [
         (b"error: {}", Framing.SSE),
-        (b"foo: bar", Framing.SSE),
-        (b"foo-bar:", Framing.SSE),
+        (b"foo: bar\ndata: 1", Framing.SSE),
+        (b"foo-bar:\r\n\r\nerror: no\r\n: x", Framing.SSE),
+        (b"foo: bar", None),
+        (b"foo: bar\n", None),
+        (b"foo: bar\n\nda", None),
         (b"erro", None),
+        (b"error: {", Framing.SSE),
+        (b"Answer: 42\n\nThat is all", Kind.OTHER),
+        (b"Answer: 42\nbecause\n", Kind.OTHER),
+        (b"Answer: " + b"42" * SNIFF_BYTES, Kind.OTHER),
         (b"Hello world", Kind.OTHER),
         (b"Hello\n", Kind.OTHER),
         (b"\xc3\xa9t\xc3\xa9", Kind.OTHER),
@@ -75,12 +82,25 @@ def test_sniff(head: bytes, kind: Framing | Kind | None) -> None:
     ],
 )
 def test_a_promised_event_stream_may_begin_with_any_field(head: bytes, kind: Framing | Kind | None) -> None:
-    """Unknown fields are the standard's to ignore; what is no field at all is text."""
+    """Unknown fields are the standard's to ignore, where known ones follow; what is no field at all is text."""
     assert kind is sniff(head, Framing.SSE)
 
 
 @pytest.mark.parametrize(
-    "body", [b"data: 1\n\n", b"\xef\xbb\xbf\n: x\n", b"<html>", b"[1]", b"\r\n{}", b"text", b'0:"a"\n', PRELUDE]
+    "body",
+    [
+        b"data: 1\n\n",
+        b"foo: bar\r\n\r\nid: 1\n",
+        b"error: {}",
+        b"No: 1\n2",
+        b"\xef\xbb\xbf\n: x\n",
+        b"<html>",
+        b"[1]",
+        b"\r\n{}",
+        b"text",
+        b'0:"a"\n',
+        PRELUDE,
+    ],
 )
 @pytest.mark.parametrize("promised", [None, Framing.SSE])
 def test_more_bytes_never_change_the_answer(body: bytes, promised: Framing | None) -> None:
@@ -92,6 +112,23 @@ def test_more_bytes_never_change_the_answer(body: bytes, promised: Framing | Non
         return
     assert set(told) == {told[0]}
     assert [None] * (len(kinds) - len(told)) + told == kinds
+
+
+@pytest.mark.parametrize(
+    ("body", "promised", "kind"),
+    [
+        (b"Hello", Framing.SSE, Kind.OTHER),
+        (b"Answer: 42\n", Framing.SSE, Kind.OTHER),
+        (b"\n\n", Framing.SSE, Framing.SSE),
+        (b"", Framing.SSE, Framing.SSE),
+        (b"", Framing.NDJSON, Framing.NDJSON),
+        (b"", None, Kind.NOTHING),
+        (b"da", None, Kind.OTHER),
+    ],
+)
+def test_a_body_may_end_before_it_is_told(body: bytes, promised: Framing | None, kind: Framing | Kind) -> None:
+    """What has promised events and begun none is text: nothing is lost by a field that nobody knows."""
+    assert sniff_whole(body, promised) is kind
 
 
 @pytest.mark.parametrize(

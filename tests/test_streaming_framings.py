@@ -196,6 +196,41 @@ async def test_always_makes_every_stream_events() -> None:
     assert (answer.body, outcome) == (b'data: {"a":1}\n\n', "completed")
 
 
+@pytest.mark.parametrize("rest", [b"data: [DONE]\n\n", b"[DONE]", b"<html>", b""])
+async def test_what_comes_behind_a_whole_answer_takes_nothing_of_it(rest: bytes) -> None:
+    """Even where all of it is one read."""
+    lines = b"".join(piece.removeprefix(b"data: ")[:-1] for piece in (chunk("Hi"), chunk("", finish="stop")))
+    answer, outcome = await _asked(_sends("text/event-stream", lines + rest), "/v1/chat/completions", {"stream": True})
+    assert (answer.body, outcome) == (chunk("Hi") + chunk("", finish="stop") + DONE, "completed")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [(b'{"a":1}\n{"a":2}\n', b'data: {"a":1}\n\ndata: {"a":2}\n\n'), (b"Hello", b"data: Hello\n\n")],
+)
+async def test_a_server_that_promises_events_gives_events(method: str, sent: bytes, told: bytes) -> None:
+    """Though it forgets their fields, and nobody has asked for any; counted."""
+    async with proxied(_sends("text/event-stream", sent)) as proxy:
+        async with calling(proxy.port, method, "/any", body=b"{}" if method == "POST" else b"") as call:
+            answer = await call.answer()
+        assert (answer.body, answer.headers["content-type"]) == (told, "text/event-stream; charset=utf-8")
+        assert await proxy.outcome() == "completed"
+        assert proxy.value('repairs_total{kind="missing_fields"}') == 1
+
+
+async def test_a_page_in_place_of_promised_events_is_an_error() -> None:
+    """Nobody can read HTML as events."""
+    answer, outcome = await _asked(_sends("text/event-stream", b"<html>"), "/any", {"a": 1})
+    assert (answer.status, outcome) == (502, "upstream_error")
+
+
+async def test_a_document_that_was_asked_for_is_one_whatever_it_is_called() -> None:
+    """No stream was."""
+    answer, _ = await _asked(_sends("text/event-stream", b'{"a" : 1}'), "/v1/chat/completions", {"stream": False})
+    assert answer.body == b'{"a" : 1}'
+
+
 async def test_a_cut_record_is_never_the_end() -> None:
     """Half a document is told as what it is."""
     answer, outcome = await _asked(_sends(NDJSON, b'{"a":1}\n{"a":'), "/any", headers=SSE)

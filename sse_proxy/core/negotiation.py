@@ -65,7 +65,7 @@ def treatment(facts: RequestFacts, framing: Framing | None, *, reframe: str, beg
         facts: What the client asked for.
         framing: See `agreed_framing`.
         reframe: The setting.
-        begun: The client has response headers already, those of ``facts.voice``.
+        begun: The client has response headers already, or at least the promise: those of ``facts.voice``.
         sized: The body has a Content-Length, so it was there as a whole: no stream.
     """
     if reframe == "never" and not begun:

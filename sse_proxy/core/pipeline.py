@@ -147,12 +147,16 @@ class Pipeline:
         return told
 
     def flush(self) -> bytes:
-        """After the last byte: the last event if only its blank line is missing, nothing of one cut in the middle."""
+        """After the last byte: the last event if only its blank line is missing, nothing of one cut in the middle.
+
+        Where the last byte is one at which `feed` has raised, what came before it comes first.
+        """
+        before, self._unsent = self._unsent, b""
         left = self._framer.finish()
         events = list(filter(self._reader.is_whole, left))
         if events and self._rewrite and isinstance(self._framer, Framer):
             self._count("missing_final_blank_line")
-        told = self._reframe(events, b"")
+        told = before + self._reframe(events, b"")
         self._cut = self._cut or self._framer.cut or self._reader.holding or len(events) < len(left)
         return told
 

@@ -18,7 +18,7 @@ from ..core.framers import Framing
 from ..core.headers import HeaderList, first, media_type, sse_response_headers
 from ..core.negotiation import Treatment, agreed_framing, treatment
 from ..core.requests import Wish
-from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff
+from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff, sniff_whole
 from ..errors import Truncated, UpstreamProtocolError, UpstreamReported
 from .bodies import Body, PlainBody, StreamBody
 from .transfer import Transfer
@@ -77,8 +77,7 @@ class SniffedBody:
         if self._body is None:
             if not self._raw and self._expects_stream:
                 raise Truncated
-            # Of no body at all the head says everything.
-            await self._decide(self._promised or (Kind.OTHER if self._raw else Kind.NOTHING))
+            await self._decide(sniff_whole(self._plain, self._promised))
         if self._body is not None:
             await self._body.end()
 
@@ -86,6 +85,11 @@ class SniffedBody:
     def _expects_stream(self) -> bool:
         facts = self._transfer.facts
         return self._promised is None and facts.wish is Wish.YES and facts.dialect is not GENERIC
+
+    @property
+    def _promises_events(self) -> bool:
+        """Whether the Content-Type tells the client that it gets events, and it has not asked for a document."""
+        return self._promised is Framing.SSE and not self._transfer.facts.awaits_json
 
     async def _decide(self, found: Framing | Kind) -> None:
         transfer = self._transfer
@@ -95,7 +99,7 @@ class SniffedBody:
             transfer.facts,
             framing,
             reframe=transfer.policy.reframe,
-            begun=transfer.client.status is not None,
+            begun=transfer.client.status is not None or self._promises_events,
             sized=self._sized,
         )
         self._body = await self._treated(chosen, framing, found)
@@ -106,9 +110,11 @@ class SniffedBody:
     async def _treated(self, chosen: Treatment, framing: Framing | None, found: Framing | Kind) -> Body:
         transfer = self._transfer
         if framing is not None and chosen in {Treatment.REWRITE, Treatment.WATCH}:
+            rewrite = chosen is Treatment.REWRITE
             if framing is Framing.SSE and self._promised is not Framing.SSE:
                 transfer.repair("content_type")
-            rewrite = chosen is Treatment.REWRITE
+            elif rewrite and framing is not Framing.SSE and self._promised is Framing.SSE:
+                transfer.repair("missing_fields")
             return await StreamBody(transfer, *self._head, framing=framing, rewrite=rewrite).open()
         if chosen is Treatment.REFUSE:
             return LateBody(transfer, *self._head, found=found)

@@ -1,7 +1,8 @@
 """JSON documents in a row, pretty-printed or not, or as the elements of one array; each becomes one line.
 
 Between documents may stand white space, NUL (FastChat, early vLLM), RS, commas, or nothing at all; in an array the
-commas that separate its elements. Anything else breaks the framing: it is an error, and not dropped.
+commas that separate its elements. Where there is no array, ``data:`` may stand there too: some servers forget it in
+front of all but the last, ``[DONE]``. Anything else breaks the framing: it is an error, and not dropped.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = ["DocumentFramer"]
 _SEPARATORS = re.compile(rb"[ \t\r\n\0\x1e,]*+")
 #: What ends a number or a literal; elements of an array may be that.
 _SCALAR_END = re.compile(rb"[^0-9A-Za-z+.-]")
+_FIELD = b"data:"
 _GARBAGE = "the upstream sent something else than JSON between its documents"
 
 
@@ -44,17 +46,19 @@ class DocumentFramer:
         self._closed = False
         #: An opening bracket or a comma came last, so that an element has to follow.
         self._announced = False
+        #: The beginning of a field name.
+        self._field = b""
         self._scanner: BracketScanner | None = None
         self._pieces: list[bytes] = []
         self._held_bytes = 0
 
     @property
     def at_boundary(self) -> bool:
-        return not self._pieces
+        return not (self._pieces or self._field)
 
     @property
     def between_events(self) -> bool:
-        return not (self._pieces or self._announced)
+        return not (self._pieces or self._announced or self._field)
 
     def feed(self, chunk: bytes) -> list[Event]:
         records: list[Event] = []
@@ -70,7 +74,7 @@ class DocumentFramer:
         return records
 
     def finish(self) -> list[Event]:
-        self.cut = bool(self._pieces or self._in_array or self._head)
+        self.cut = bool(self._pieces or self._in_array or self._head or self._field)
         return []
 
     def _strip_bom(self, chunk: bytes) -> bytes:
@@ -85,6 +89,8 @@ class DocumentFramer:
         """Take in what comes next; the position behind it."""
         if self._scanner is not None:
             return self._through_brackets(self._scanner, chunk, position, records)
+        if self._field:
+            return self._through_field(chunk, position)
         if self._pieces:
             return self._through_scalar(chunk, position, records)
         separators = _SEPARATORS.match(chunk, position)
@@ -111,9 +117,21 @@ class DocumentFramer:
         elif self._in_array and (byte.isalnum() or byte == b"-"):
             self._hold(byte)
             return position + 1
+        elif byte == _FIELD[:1] and not self._in_array:
+            return self._through_field(chunk, position)
         else:
             raise UpstreamProtocolError(_GARBAGE)
         return position
+
+    def _through_field(self, chunk: bytes, position: int) -> int:
+        rest = len(_FIELD) - len(self._field)
+        piece = chunk[position : position + rest]
+        self._field += piece
+        if not _FIELD.startswith(self._field):
+            raise UpstreamProtocolError(_GARBAGE)
+        if self._field == _FIELD:
+            self._field = b""
+        return position + len(piece)
 
     def _through_brackets(self, scanner: BracketScanner, chunk: bytes, position: int, records: list[Event]) -> int:
         end = scanner.scan(chunk, position)

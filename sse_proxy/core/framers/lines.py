@@ -7,6 +7,7 @@ without its end counts if whole.
 from __future__ import annotations
 
 from ...errors import EventTooLarge
+from ..repair import repair_payload
 from ..sse import BOM, Event, Repairs, is_complete_json
 from .base import valid_utf8
 
@@ -57,8 +58,14 @@ class LineFramer:
 
     def finish(self) -> list[Event]:
         line = self._joined()
-        self.cut = self.cut or bool(line and self._json and not is_complete_json(line))
+        self.cut = self.cut or bool(line and self._json and not self._is_whole(line))
         return [self._record(line)] if line and not self.cut else []
+
+    def _is_whole(self, line: bytes) -> bool:
+        """Whether *line* is one document, or several with nothing between them."""
+        if is_complete_json(line):
+            return True
+        return line.startswith(b"{") and all(map(is_complete_json, repair_payload(line, {})))
 
     def _hold(self, piece: bytes) -> None:
         if not self._partial:
