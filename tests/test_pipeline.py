@@ -203,6 +203,19 @@ def test_what_the_first_event_tells_of_the_dialect_holds_for_the_rest_of_its_chu
         assert of_body.dialect.name == "tokens"
 
 
+def test_the_first_line_of_data_tells_the_dialect_where_no_blank_line_comes() -> None:
+    """So that each event is told when the next begins, and the type of the last is not that of all."""
+    events = [
+        b'event: message\ndata: {"token":"a"}\n',
+        b'event: message\ndata: {"token":"b"}\n',
+        b"event: done\ndata: {}\n",
+    ]
+    for chunks in splits(b"".join(events) + b"\n", seed=12):
+        of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=100, recognises=True)
+        assert b"".join(map(of_body.feed, chunks)) == b"\n".join(events) + b"\n"
+        assert of_body.repairs == {"single_newline": 2}
+
+
 def test_an_event_without_data_tells_no_dialect() -> None:
     """The one behind it does, wherever the network has cut the stream."""
     empty, first = b"data: \n\n", b'data: {"token":"a"}\n\n'

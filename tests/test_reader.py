@@ -140,6 +140,25 @@ def test_the_first_payload_tells_the_dialect(first: bytes, name: str) -> None:
     assert not of.recognises
 
 
+@pytest.mark.parametrize(
+    ("pending", "expected"),
+    [
+        (Event(data=b'{"token":"a"}', event=b"message"), "tokens"),
+        (Event(data=b'{"token":'), "generic"),
+        (Event(data=b'{"a":1}'), "generic"),
+        (Event(data=b"a", event=b"output", id=b"1"), "generic"),
+        (Event(data=b"{}", event=b"output", id=b"1"), "generic"),
+        (None, "generic"),
+    ],
+)
+def test_an_event_may_tell_the_dialect_before_it_is_complete(pending: Event | None, expected: str) -> None:
+    """Once, where its payload is JSON; what does not tell it may do so when it is complete."""
+    of, _, _ = reader("generic", recognises=True)
+    assert of.foresees(pending) is (expected != "generic")
+    assert of.foresees(pending) is False
+    assert (of.dialect.name, of.recognises) == (expected, expected == "generic")
+
+
 @pytest.mark.parametrize(("name", "recognises"), [("generic", False), ("openai_chat", True)])
 def test_what_is_known_or_not_asked_for_is_not_guessed(name: str, recognises: bool) -> None:
     """A route may have named it."""

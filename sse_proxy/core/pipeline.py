@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import EventTooLarge, SSEProxyError, Truncated, UpstreamProtocolError
-from .dialects import Dialect, StreamState, Voice
+from .dialects import GENERIC, Dialect, StreamState, Voice
 from .framers import Framing, framer_for
 from .framers.event_stream import Framer
 from .mending import Mender
@@ -147,10 +147,7 @@ class Pipeline:
         return told
 
     def flush(self) -> bytes:
-        """After the last byte: the last event if only its blank line is missing, nothing of one cut in the middle.
-
-        Where the last byte is one at which `feed` has raised, what came before it comes first.
-        """
+        """After the last byte: the last event if only its blank line is missing; first, what `feed` has held back."""
         before, self._unsent = self._unsent, b""
         left = self._framer.finish()
         events = list(filter(self._reader.is_whole, left))
@@ -204,7 +201,10 @@ class Pipeline:
         """As `_framed`, where the first event may change how the lines behind it are read."""
         told: list[bytes] = []
         try:
-            told.extend(map(self._framed, chunk.splitlines(keepends=True)))
+            for line in chunk.splitlines(keepends=True):
+                told.append(self._framed(line))
+                if isinstance(self._framer, Framer) and self._reader.foresees(self._framer.pending):
+                    self._recognised(GENERIC)
         except (EventTooLarge, UpstreamProtocolError):
             self._unsent = b"".join(told) + self._unsent
             raise

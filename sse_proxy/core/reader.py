@@ -41,7 +41,8 @@ class Reader:
     """
 
     __slots__ = (
-        "_json", "_mender", "_only_objects", "_state", "began_with_error", "dialect", "events", "recognises",
+        "_foreseen", "_json", "_mender", "_only_objects", "_state", "began_with_error", "dialect", "events",
+        "recognises",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,8 @@ class Reader:
         self._json = dialect.json
         self.recognises = recognises and dialect is GENERIC
         self._only_objects = only_objects
+        #: What `foresees` has looked at.
+        self._foreseen = b""
 
     def read(self, record: Event) -> Iterator[tuple[Event, JSONObject, bool]]:
         """The payload events that *record* stands for, each with its JSON object ({} for none), folded into the state.
@@ -82,6 +85,19 @@ class Reader:
             if not self.dialect.is_ping(repaired):
                 for whole in self._expanded(repaired):
                     yield from self._taken(whole, self._payload(whole))
+
+    def foresees(self, pending: Event | None) -> bool:
+        """Whether an event that is not complete has just told the dialect: its next line may be the next event's."""
+        if not self.recognises or pending is None or pending.data is self._foreseen:
+            return False
+        self._foreseen = pending.data
+        payload = json_object(pending.data)
+        found = None if payload is None else dialect_of_first_event(pending, payload)
+        if found is None or not found.json:
+            return False
+        self.recognises = False
+        self.dialect, self._json = found, True
+        return True
 
     def passed(self, chunk: bytes, events: int) -> None:
         """Count the *events* of *chunk*, which nobody has looked into."""

@@ -158,7 +158,7 @@ _JSON_ONLY = frozenset({
 _OF_ANYTHING = frozenset({"generic", "langgraph", "langserve", "mcp", "replicate"})
 #: The dialects that only their first event tells, and what cannot be undone where that is spoiled.
 _TOLD_LATE = frozenset({"ag_ui", "tokens"})
-_SPOILS_THE_FIRST = frozenset({"comment_in_data", "single_newline", "split_json"})
+_SPOILS_THE_FIRST = frozenset({"comment_in_data", "split_json"})
 #: Those that have a meaning in framings without fields and blank lines.
 _ANY_BYTES = frozenset({"coalesced", "split_bytes"})
 _ANY_TEXT = _ANY_BYTES | {"split_utf8", "invalid_utf8", "bom"}

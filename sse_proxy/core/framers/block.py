@@ -62,6 +62,11 @@ class Block:
         """Whether JSON without ``data:`` has begun and not ended."""
         return self._bare is not None
 
+    @property
+    def pending(self) -> Event | None:
+        """The event that is being collected, as far as it is known, if it has one data line so far."""
+        return Event(data=self._data[0], event=self._event, id=self.id) if len(self._data) == 1 else None
+
     def charge(self, size: int) -> None:
         """Count *size* bytes of a line.
 

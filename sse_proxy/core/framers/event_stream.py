@@ -90,6 +90,11 @@ class Framer:
         return not (self._block.is_open or self._partial or self._discarding)
 
     @property
+    def pending(self) -> Event | None:
+        """The event that has one data line so far, and whose blank line has not come."""
+        return self._block.pending
+
+    @property
     def held(self) -> tuple[bytes | None, int | None]:
         """The ``id`` and ``retry`` that wait for the next event with data."""
         return self._block.id, self._block.retry
