@@ -32,7 +32,8 @@ __all__ = ["Life", "check", "check_decoding", "check_pipeline", "check_sniffing"
 #: CPU time for all that is done with one input of at most 4 KiB; as a rule it is a millisecond.
 MAX_CPU_SECONDS = 2.0
 #: Whoever holds a record may hold an id from before, pieces of the next one, and what the state keeps of the last.
-HELD_RECORDS = 4
+#: A byte that is no UTF-8 becomes three that are.
+HELD_RECORDS = 6
 HELD_BYTES = 512
 #: With a higher limit no input of ours could pass it by much.
 MAX_SEEN_BYTES = 1024
