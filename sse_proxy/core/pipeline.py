@@ -17,14 +17,14 @@ from collections.abc import Iterable
 
 from ..errors import EventTooLarge, SSEProxyError, Truncated, UpstreamProtocolError
 from .dialects import GENERIC, Dialect, StreamState, Voice
+from .fast_path import FastPath, whole_events
 from .framers import Framing, framer_for
 from .framers.event_stream import Framer
 from .mending import Mender
 from .numbering import Numbering
 from .reader import Reader
-from .repair import is_plain_json
 from .shapes.base import Shape
-from .sse import Event, Repairs, canonical_events, has_unnamed_event
+from .sse import Event, Repairs
 from .teller import Teller
 
 __all__ = ["Pipeline"]
@@ -50,8 +50,8 @@ class Pipeline:
     """
 
     __slots__ = (
-        "_cut", "_fast", "_framer", "_max_event_bytes", "_may_be_fast", "_reader", "_rewrite", "_teller", "_unsent",
-        "repairs", "state",
+        "_cut", "_fast", "_framer", "_max_event_bytes", "_may_be_fast", "_reader", "_rewrite", "_shortcut", "_teller",
+        "_unsent", "repairs", "state",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,7 @@ class Pipeline:
         recognises = recognises and framing is not Framing.TEXT
         self._reader = Reader(dialect, state, mender, recognises=recognises, only_objects=rewrite and not is_sse)
         self._teller = Teller(voice or dialect, state, shape, numbering)
+        self._shortcut = FastPath(dialect, max_event_bytes)
         #: The next chunk may go the fast path.
         self._fast = False
         #: Every event is looked into where the upstream's framing is not the client's, and where all is told anew.
@@ -136,15 +137,18 @@ class Pipeline:
             EventTooLarge: one event is over the limit; `fail` gives out what came before it.
             UpstreamProtocolError: the body breaks its own framing, or the dialect's; as above.
         """
-        if self._fast:
-            events = self._canonical(chunk)
-            if events:
-                self._reader.passed(chunk, events)
-                return chunk
-        self._fast = False
-        told = self._line_by_line(chunk) if self._reader.recognises else self._framed(chunk)
-        self._fast = self._may_be_fast and self._framer.at_boundary and self._reader.may_look_away
-        return told
+        if self._fast and self._passes(chunk):
+            return chunk
+        pieces = self._pieces(chunk)
+        if len(pieces) == 1:
+            return self._slowly(chunk)
+        told: list[bytes] = []
+        try:
+            told.extend(piece if self._fast and self._passes(piece) else self._slowly(piece) for piece in pieces)
+        except (EventTooLarge, UpstreamProtocolError):
+            self._unsent = b"".join(told) + self._unsent
+            raise
+        return b"".join(told)
 
     def flush(self) -> bytes:
         """After the last byte: the last event if only its blank line is missing; first, what `feed` has held back."""
@@ -180,35 +184,29 @@ class Pipeline:
 
     def fail(self, error: SSEProxyError) -> bytes:
         """The in-stream error for *error*, after what closes a record that was left open; empty where nothing can."""
-        opened = b""
-        if not self.between_events:
-            if self.voice.closes is None:
-                return b""
-            opened = self.voice.closes
+        opened = b"" if self.between_events else self.voice.closes
+        if opened is None:
+            return b""
         return opened + self._unsent + self._teller.error(error)
 
-    def _canonical(self, chunk: bytes) -> int:
-        """The fast path: how many events, if all can be forwarded unseen."""
-        dialect = self._reader.dialect
-        events = canonical_events(chunk)
-        if not events or len(chunk) > self._max_event_bytes or not dialect.is_quiet(chunk):
-            return 0
-        if dialect.json and not is_plain_json(chunk, events):
-            return 0
-        return 0 if dialect.names_events and has_unnamed_event(chunk) else len(events)
+    def _passes(self, chunk: bytes) -> bool:
+        if events := self._shortcut.events(chunk):
+            self._reader.passed(chunk, events)
+        return events > 0
 
-    def _line_by_line(self, chunk: bytes) -> bytes:
-        """As `_framed`, where the first event may change how the lines behind it are read."""
-        told: list[bytes] = []
-        try:
-            for line in chunk.splitlines(keepends=True):
-                told.append(self._framed(line))
-                if isinstance(self._framer, Framer) and self._reader.foresees(self._framer.pending):
-                    self._recognised(GENERIC)
-        except (EventTooLarge, UpstreamProtocolError):
-            self._unsent = b"".join(told) + self._unsent
-            raise
-        return b"".join(told)
+    def _pieces(self, chunk: bytes) -> list[bytes]:
+        """*chunk* cut where one piece may go another way than the next."""
+        if self._reader.recognises:  # the first event may change how the lines behind it are read
+            return chunk.splitlines(keepends=True)
+        return whole_events(chunk, begun=not self._fast) if self._may_be_fast else [chunk]
+
+    def _slowly(self, chunk: bytes) -> bytes:
+        self._fast = False
+        told = self._framed(chunk)
+        if isinstance(self._framer, Framer) and self._reader.foresees(self._framer.pending):
+            self._recognised(GENERIC)
+        self._fast = self._may_be_fast and self._framer.at_boundary and self._reader.may_look_away
+        return told
 
     def _framed(self, chunk: bytes) -> bytes:
         try:
@@ -241,6 +239,7 @@ class Pipeline:
     def _recognised(self, before: Dialect) -> None:
         """The first event has told the dialect."""
         found = self._reader.dialect
+        self._shortcut = FastPath(found, self._max_event_bytes)
         if self._teller.voice is before:
             self._teller.voice = found
         if isinstance(self._framer, Framer):

@@ -11,7 +11,7 @@ import re
 
 from .sse import Repairs, is_complete_json
 
-__all__ = ["NEXT_EVENT", "is_plain_json", "is_plain_object", "repair_payload", "seems_whole"]
+__all__ = ["NEXT_EVENT", "has_separator", "is_plain_json", "is_plain_object", "repair_payload", "seems_whole"]
 
 #: Two documents back to back. The fast path refuses these bytes as well, so both paths decide alike.
 _SEAMS = (b"}{", b"} {")
@@ -41,7 +41,7 @@ def is_plain_json(chunk: bytes, events: list[bytes]) -> bool:
             return False
     find = chunk.find
     seamless = find(_SEAMS[0]) < 0 and find(_SEAMS[1]) < 0 and chunk.count(b"data: {") == len(events)
-    return seamless and not _has_separator(chunk)
+    return seamless and not has_separator(chunk)
 
 
 def seems_whole(payload: bytes) -> bool:
@@ -57,7 +57,7 @@ def is_plain_object(payload: bytes) -> bool:
     find = payload.find
     edges = payload.startswith(b"{") and payload.endswith(b"}")
     seamless = edges and find(b"\n") < 0 and find(b"}{") < 0 and find(b"} {") < 0
-    return seamless and _BARE_ERROR.match(payload) is None and not _has_separator(payload)
+    return seamless and _BARE_ERROR.match(payload) is None and not has_separator(payload)
 
 
 def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
@@ -77,7 +77,7 @@ def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
         return []
     if not payload.startswith((b"{", b"[")):
         return [data]
-    if _has_separator(payload):
+    if has_separator(payload):
         data = _escaped(data, repairs)
         payload = data.strip()
     documents = [_enveloped(document, repairs) for document in _documents(payload, repairs)]
@@ -168,7 +168,8 @@ def _enveloped(document: bytes, repairs: Repairs) -> bytes:
     return document[: document.rindex(b"}")] + b',"error":' + json.dumps(error, separators=(",", ":")).encode() + b"}"
 
 
-def _has_separator(data: bytes) -> bool:
+def has_separator(data: bytes) -> bool:
+    """Whether a character is in *data* at which some clients cut lines."""
     return not data.isascii() and any(data.find(character) >= 0 for character, _ in _SEPARATORS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, compact, reported_error
+from .base import Dialect, compact, free_keys, reported_error
 from .deltas import Delta, ToolCall
 from .native import error_body
 from .state import JSONObject, StreamState
@@ -48,6 +48,7 @@ AG_UI = Dialect(
     name="ag_ui",
     speaks=lambda _event, payload: str(payload.get("type")) in {"RUN_STARTED", "RUN_ERROR"},
     markers=(b'"RUN_ERROR"', b'"RUN_FINISHED"', b'"error"'),
+    free=free_keys("delta"),
     inspect=_inspect,
     deltas=_deltas,
     error_body=error_body,

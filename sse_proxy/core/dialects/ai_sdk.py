@@ -11,7 +11,7 @@ import json
 from ...errors import SSEProxyError
 from ..framers.base import Framing
 from ..sse import Event
-from .base import Dialect, compact, reported_error, usage_counts
+from .base import Dialect, compact, free_keys, reported_error, usage_counts
 from .deltas import Delta, ToolCall
 from .native import BLOCK, error_body, named_error
 from .openai_chat import DONE
@@ -107,6 +107,7 @@ AI_SDK_UI = Dialect(
     name="ai_sdk_ui",
     response_header=(b"x-vercel-ai-ui-message-stream", b""),
     markers=(b"[DONE]", b'"finish"', b'"abort"', b'"error"'),
+    free=free_keys("delta"),
     inspect=_inspect,
     deltas=_deltas,
     error_body=error_body,

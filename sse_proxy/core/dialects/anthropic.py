@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...errors import SSEProxyError
 from ..sse import Event
 from .anthropic_deltas import anthropic_deltas, anthropic_from_document
-from .base import Dialect, compact, reported_error, usage_counts
+from .base import Dialect, compact, free_keys, reported_error, usage_counts
 from .state import JSONObject, StreamState
 
 __all__ = ["ANTHROPIC"]
@@ -66,6 +66,7 @@ ANTHROPIC = Dialect(
         b'"ping"',
     ),
     names_events=True,
+    free=free_keys("text", "partial_json", "thinking"),
     inspect=_inspect,
     is_ping=_is_ping,
     deltas=anthropic_deltas,

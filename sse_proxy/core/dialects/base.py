@@ -21,7 +21,8 @@ from .state import JSONObject, StreamState
 from .voice import Voice
 
 __all__ = [
-    "ANY_PATH", "Dialect", "JSONObject", "Sign", "StreamState", "compact", "quiet_key", "reported_error",
+    "ANY_PATH", "Dialect", "JSONObject", "Sign", "StreamState", "compact",
+    "free_keys", "quiet_key", "reported_error",
     "usage_counts",
 ]  # fmt: skip
 
@@ -108,6 +109,8 @@ class Dialect(Voice):
     completes_at_end: bool = False
     #: Types of events that its server writes without data: to the grammar they are none.
     dataless: frozenset[bytes] = frozenset()
+    #: Where the values of keys begin that say nothing of the stream (`free_keys`): text, and numbers that count.
+    free: re.Pattern[bytes] | None = None
     #: What `StreamState.last` is to hold; None when the dialect needs nothing of what has passed.
     keeps: re.Pattern[bytes] | None = None
 
@@ -122,6 +125,11 @@ class Dialect(Voice):
             if keys and keys != chunk.count(silent) and keys != chunk.count(spaced):
                 return False
         return True
+
+
+def free_keys(*keys: str) -> re.Pattern[bytes]:
+    """For `Dialect.free`: where the value of one of *keys* begins, if it is a string or a number."""
+    return re.compile(rb'"(?:%b)": ?(?:"|(?=[0-9]))' % "|".join(map(re.escape, keys)).encode())
 
 
 def quiet_key(key: str, value: str = "null") -> tuple[bytes, bytes, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import ANY_PATH, Dialect, compact, quiet_key, reported_error, usage_counts
+from .base import ANY_PATH, Dialect, compact, free_keys, quiet_key, reported_error, usage_counts
 from .deltas import Delta
 from .native import error_object
 from .openai_chat import CHAT, DONE
@@ -56,6 +56,7 @@ CLOUDFLARE = Dialect(
     claims=lambda sign: "/ai/run/" in sign.path,
     markers=(b"[DONE]", b'"errors"', b'"error"'),
     quiet=(quiet_key("finish_reason"), quiet_key("usage")),
+    free=free_keys("response", "p"),
     inspect=_inspect,
     deltas=_deltas,
     from_document=_from_document,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, compact, reported_error, usage_counts
+from .base import Dialect, compact, free_keys, reported_error, usage_counts
 from .deltas import Delta
 from .native import BLOCK, error_body, error_object
 from .state import JSONObject, StreamState
@@ -65,6 +65,7 @@ DIFY = Dialect(
     asks=lambda document: document.get("response_mode") == "streaming",
     speaks=lambda event, payload: not event.event and isinstance(payload.get("event"), str) and "task_id" in payload,
     markers=(b'"message_end"', b'"workflow_finished"', b'"error"', b"event: ping"),
+    free=free_keys("answer"),
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,

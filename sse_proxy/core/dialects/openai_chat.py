@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, Sign, compact, quiet_key, reported_error, usage_counts
+from .base import Dialect, Sign, compact, free_keys, quiet_key, reported_error, usage_counts
 from .openai_deltas import chat_deltas, chat_from_document, completions_deltas, completions_from_document, objects
 from .state import MAX_ANSWERS, JSONObject, StreamState
 
@@ -108,6 +108,7 @@ CHAT = Dialect(
         b"event: ping",
     ),
     quiet=(quiet_key("finish_reason"), quiet_key("usage")),
+    free=free_keys("content", "reasoning_content", "reasoning", "arguments", "text", "obfuscation"),
     inspect=_inspect,
     is_ping=_is_ping,
     deltas=chat_deltas,

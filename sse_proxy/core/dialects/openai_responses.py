@@ -12,7 +12,7 @@ import re
 
 from ...errors import SSEProxyError
 from ..sse import Event
-from .base import Dialect, compact, reported_error, usage_counts
+from .base import Dialect, compact, free_keys, reported_error, usage_counts
 from .openai_chat import openai_error, openai_error_body
 from .responses_deltas import responses_deltas, responses_from_document
 from .state import JSONObject, StreamState
@@ -104,6 +104,7 @@ RESPONSES = Dialect(
         b"event: ping",
     ),
     names_events=True,
+    free=free_keys("delta", "obfuscation", "sequence_number"),
     inspect=_inspect,
     is_ping=_is_ping,
     deltas=responses_deltas,

@@ -7,7 +7,7 @@ Servers written after it end with an event of that type, with ``{"done": true}``
 from __future__ import annotations
 
 from ..sse import Event
-from .base import Dialect, reported_error
+from .base import Dialect, free_keys, reported_error
 from .deltas import Delta
 from .native import BLOCK, error_body, named_error
 from .state import JSONObject, StreamState
@@ -39,6 +39,7 @@ TOKENS = Dialect(
     name="tokens",
     speaks=_speaks,
     markers=(b'"done"', b"event: done", b"[DONE]", b'"error"', b"event: error", b"event: ping"),
+    free=free_keys("token"),
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,

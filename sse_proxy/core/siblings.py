@@ -1,0 +1,85 @@
+"""The shortest way: events that differ from one that was looked into in nothing but their text.
+
+A model's stream is one event over and over; the token changes, and perhaps a number that counts. Of an event that has
+passed all checks of the fast path, what stands around the values of such keys (`Dialect.free`) is remembered. An event
+with the same bytes there, and with JSON strings and numbers in the gaps, has passed them too: its keys are the same,
+and so is every value that says something of the stream. That is a handful of comparisons instead of two dozen searches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .repair import has_separator
+from .sse import is_utf8
+
+__all__ = ["Siblings"]
+
+#: The inside of a JSON string (RFC 8259 § 7), and a number; nothing at all fits both.
+_TEXT = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+')
+_NUMBER = re.compile(rb"[0-9]*+")
+#: So many examples in a row may have no sibling: of a stream whose every event is its own kind nothing can be learnt.
+_LESSONS = 16
+
+_Gap = Callable[[bytes, int], "re.Match[bytes] | None"]
+
+
+class Siblings:
+    """What the events of one stream have in common.
+
+    Args:
+        free: See `Dialect.free`; None: nothing is learnt.
+    """
+
+    __slots__ = ("_free", "_lessons", "_parts", "_recurs", "_tail")
+
+    def __init__(self, free: re.Pattern[bytes] | None) -> None:
+        self._free = free
+        self._lessons = _LESSONS if free is not None else 0
+        #: The example has had siblings.
+        self._recurs = False
+        #: What stands in front of each gap, how long it is, and what fits the gap.
+        self._parts: list[tuple[bytes, int, _Gap]] = []
+        #: What stands behind the last gap, the blank line included.
+        self._tail = b""
+
+    def count(self, chunk: bytes) -> int:
+        """How many events *chunk* is, if all of them are siblings of the one learnt from; else 0."""
+        parts, tail = self._parts, self._tail
+        if not parts:
+            return 0
+        starts, position, events = chunk.startswith, 0, 0
+        while position < len(chunk):
+            for literal, size, gap in parts:
+                if not starts(literal, position):
+                    return 0
+                found = gap(chunk, position + size)
+                position = found.end() if found else 0  # the patterns also match nothing at all
+            if not starts(tail, position):
+                return 0
+            position += len(tail)
+            events += 1
+        if not chunk.isascii() and (not is_utf8(chunk) or has_separator(chunk)):
+            return 0
+        self._recurs = True
+        return events
+
+    def learn(self, event: bytes) -> None:
+        """Take *event*, which has passed all checks, without its blank line, for an example from now on."""
+        if self._free is None or not self._lessons:
+            return
+        self._lessons = _LESSONS if self._recurs else self._lessons - 1
+        self._recurs = False
+        parts: list[tuple[bytes, int, _Gap]] = []
+        position = 0
+        for found in self._free.finditer(event):
+            start, end = found.span()
+            if start < position:
+                continue  # within the text before it
+            gap = _TEXT.match if event.endswith(b'"', start, end) else _NUMBER.match
+            parts.append((event[position:end], end - position, gap))
+            value = gap(event, end)
+            position = value.end() if value else end
+        if parts:
+            self._parts, self._tail = parts, event[position:] + b"\n\n"
