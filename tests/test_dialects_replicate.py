@@ -31,7 +31,7 @@ def test_only_output_is_text(kind: bytes, data: bytes, deltas: list[Delta]) -> N
     [
         (b"done", b"{}", True, True, None),
         (b"done", b'{"reason":"canceled"}', True, True, None),
-        (b"done", b'{"reason":"error"}', False, True, None),
+        (b"done", b'{"reason":"error"}', False, True, "the prediction failed"),
         (b"done", b"", True, True, None),
         (b"output", b'{"reason":"error"}', False, False, None),
         (b"error", b'{"detail":"no"}', False, False, "no"),
@@ -43,6 +43,12 @@ def test_the_end(kind: bytes, data: bytes, finished: bool, terminated: bool, err
     state = learnt(REPLICATE, Event(event=kind, data=data))
     assert (state.finished, state.terminated) == (finished, terminated)
     assert (state.error and str(state.error)) == error
+
+
+def test_the_first_word_of_an_error_holds() -> None:
+    """The end that names it as its reason says less."""
+    error, end = Event(event=b"error", data=b'{"detail":"no"}'), Event(event=b"done", data=b'{"reason":"error"}')
+    assert str(learnt(REPLICATE, error, end).error) == "no"
 
 
 def test_ids_and_types_stay() -> None:

@@ -23,6 +23,8 @@ def _inspect(event: Event, _payload: JSONObject, state: StreamState) -> None:
         state.terminated = True
         reason = (json_object(event.data) or {}).get("reason")
         state.finished = reason != "error"
+        if reason == "error" and state.error is None:  # its ``event: error`` did not come
+            state.error = reported_error({"error": {"message": "the prediction failed"}}, event.data)
 
 
 def _deltas(event: Event, _payload: JSONObject, _state: StreamState) -> list[Delta]:
