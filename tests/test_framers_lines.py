@@ -43,6 +43,7 @@ def found(*lines: bytes, ending: str = "whole", **repairs: int) -> Life:
         pytest.param(b'{}\n{"a":', found(b"{}", ending="cut"), id="half a document at the end"),
         pytest.param(b'{}\n{"a":1}{"b":2}', found(b"{}", b'{"a":1}{"b":2}'), id="two documents at the end"),
         pytest.param(b'{}\n{"a":1}{"b":', found(b"{}", ending="cut"), id="one and a half at the end"),
+        pytest.param(b'{}\n{"\xff":1}{', found(b"{}", ending="cut"), id="one and a half, and no UTF-8"),
         pytest.param(b"{}\ndata: {}", found(b"{}", ending="cut"), id="something else at the end"),
         pytest.param(b"{}\n  ", found(b"{}"), id="white space at the end"),
         pytest.param(b"\xef\xbb", found(ending="cut"), id="half of a U+FEFF"),

@@ -65,7 +65,7 @@ class LineFramer:
         """Whether *line* is one document, or several with nothing between them."""
         if is_complete_json(line):
             return True
-        return line.startswith(b"{") and all(map(is_complete_json, repair_payload(line, {})))
+        return line.startswith(b"{") and all(map(is_complete_json, repair_payload(valid_utf8(line, {}), {})))
 
     def _hold(self, piece: bytes) -> None:
         if not self._partial:
