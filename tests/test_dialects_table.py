@@ -15,7 +15,7 @@ from sse_proxy.core.dialects import (
     dialect_of_head,
     may_read_body,
 )
-from sse_proxy.core.dialects.base import JSONObject
+from sse_proxy.core.dialects.base import Dialect, JSONObject
 from sse_proxy.core.dialects.generic import generic_with_terminal
 from sse_proxy.core.documents import json_object
 from sse_proxy.core.heartbeat import COMMENT, COMMENT_BLOCK
@@ -242,3 +242,9 @@ def test_rows_are_found_by_name() -> None:
 def test_bodies_that_have_to_be_read(method: str, path: str, reads: bool) -> None:
     """Only where a row may be told by them alone."""
     assert may_read_body(method, path) is reads
+
+
+@pytest.mark.parametrize("row", DIALECTS, ids=lambda row: row.name)
+def test_text_that_may_have_to_be_changed_is_never_forwarded_unseen(row: Dialect) -> None:
+    """`core.siblings` knows nothing of what a text says."""
+    assert row.free is None or not (row.hides_done or row.only_data)

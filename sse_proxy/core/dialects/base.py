@@ -110,6 +110,7 @@ class Dialect(Voice):
     #: Types of events that its server writes without data: to the grammar they are none.
     dataless: frozenset[bytes] = frozenset()
     #: Where the values of keys begin that say nothing of the stream (`free_keys`): text, and numbers that count.
+    #: None where a text may have to be changed (`hides_done`).
     free: re.Pattern[bytes] | None = None
     #: What `StreamState.last` is to hold; None when the dialect needs nothing of what has passed.
     keeps: re.Pattern[bytes] | None = None

@@ -7,7 +7,7 @@ its stream at any line that holds ``[DONE]``.
 from __future__ import annotations
 
 from ..sse import Event
-from .base import Dialect, compact, free_keys, reported_error, usage_counts
+from .base import Dialect, compact, reported_error, usage_counts
 from .deltas import Delta, ToolCall
 from .native import error_body, named_error
 from .state import JSONObject, StreamState
@@ -104,7 +104,6 @@ COHERE = Dialect(
     markers=(b"message-start", b"message-end", b'"error"', b"event: error", b"event: ping", b"[DONE]"),
     names_events=True,
     hides_done=True,
-    free=free_keys("text", "arguments"),
     inspect=_inspect,
     is_ping=lambda event: event.event == b"ping",
     deltas=_deltas,
