@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..blocks import Block, JSONObject
 
-__all__ = ["ERROR_MESSAGE", "INPUT_TOKENS", "Api", "Ask", "error_document", "plain_ping"]
+__all__ = ["ERROR_MESSAGE", "INPUT_TOKENS", "Api", "Ask", "error_document"]
 
 #: Every prompt counts as this many tokens.
 INPUT_TOKENS = 7
@@ -46,6 +46,16 @@ class Ask:
         return "".join(self.tokens)
 
 
+def error_document(status: int, message: str) -> JSONObject:
+    """The JSON error of an API that has no other."""
+    return {"error": {"message": message, "code": status}}
+
+
+def _plain_ping(_events: int) -> Block:
+    """A named keep-alive of nobody's."""
+    return Block(event="ping", data="{}", events=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """One row of the table."""
@@ -60,12 +70,12 @@ class Api:
     #: The in-stream error after so many events, and what the dialect ends an error with.
     error: Callable[[Ask, int], Iterator[Block]]
     #: The body of an HTTP error of that status and message.
-    refusal: Callable[[int, str], JSONObject]
+    refusal: Callable[[int, str], JSONObject] = error_document
     #: The API's own named keep-alive after so many events.
-    named_ping: Callable[[int], Block]
+    named_ping: Callable[[int], Block] = _plain_ping
     #: The event that changes nothing, after so many events.
-    noop: Callable[[Ask, int], Block]
-    #: A key of `framings.WRITERS`.
+    noop: Callable[[Ask, int], Block] = lambda _ask, events: _plain_ping(events)
+    #: A key of the writers in `framings`.
     framing: str = "sse"
     #: Content-Type of a stream; empty sends none.
     media_type: str = "text/event-stream; charset=utf-8"
@@ -76,13 +86,3 @@ class Api:
     streams: Callable[[JSONObject], bool] = lambda body: body.get("stream") is True
     #: A body that asks for a stream.
     example: JSONObject = field(default_factory=dict)
-
-
-def error_document(status: int, message: str) -> JSONObject:
-    """The JSON error of an API that has no other."""
-    return {"error": {"message": message, "code": status}}
-
-
-def plain_ping(_events: int) -> Block:
-    """A named keep-alive of nobody's."""
-    return Block(event="ping", data="{}", events=0)

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from ..blocks import Block, JSONObject, to_json
 from ..framings import CLOSING
-from .base import ERROR_MESSAGE, INPUT_TOKENS, Api, Ask, error_document, plain_ping
+from .base import ERROR_MESSAGE, INPUT_TOKENS, Api, Ask, error_document
 
 __all__ = ["FRAMEWORKS"]
 
@@ -173,9 +173,6 @@ def _row(
         blocks=blocks,
         document=lambda ask: {"text": ask.text},
         error=error,
-        refusal=error_document,
-        named_ping=plain_ping,
-        noop=lambda _ask, events: plain_ping(events),
         framing=framing,
         media_type=media_type,
         methods=methods,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..blocks import Block, JSONObject, to_json
 from .anthropic import ANTHROPIC
-from .base import ERROR_MESSAGE, INPUT_TOKENS, Api, Ask, error_document, plain_ping
+from .base import ERROR_MESSAGE, INPUT_TOKENS, Api, Ask
 
 __all__ = ["BEDROCK_CONVERSE", "BEDROCK_INVOKE", "CLOUDFLARE", "COHERE", "REPLICATE"]
 
@@ -48,8 +49,6 @@ COHERE = Api(
     document=_cohere_document,
     error=_cohere_error,
     refusal=lambda status, message: {"message": message, "id": str(status)},
-    named_ping=plain_ping,
-    noop=lambda _ask, events: plain_ping(events),
 )
 
 
@@ -87,26 +86,18 @@ BEDROCK_CONVERSE = Api(
     document=_bedrock_document,
     error=_exception,
     refusal=lambda _status, message: {"message": message},
-    named_ping=plain_ping,
-    noop=lambda _ask, events: plain_ping(events),
     framing="aws",
     media_type="application/vnd.amazon.eventstream",
     streams=lambda _body: True,
     example={"messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
 )
 
-BEDROCK_INVOKE = Api(
+BEDROCK_INVOKE = replace(
+    BEDROCK_CONVERSE,
     name="bedrock_invoke",
     path="/model/mock/invoke-with-response-stream",
     blocks=_invoke,
     document=ANTHROPIC.document,
-    error=_exception,
-    refusal=lambda _status, message: {"message": message},
-    named_ping=plain_ping,
-    noop=lambda _ask, events: plain_ping(events),
-    framing="aws",
-    media_type="application/vnd.amazon.eventstream",
-    streams=lambda _body: True,
     example={"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 64},
 )
 
@@ -131,7 +122,6 @@ CLOUDFLARE = Api(
     document=lambda ask: {"result": {"response": ask.text}, "success": True},
     error=_cloudflare_error,
     refusal=lambda status, message: {"success": False, "errors": [{"message": message, "code": status}]},
-    named_ping=plain_ping,
     noop=lambda _ask, _events: Block(data='{"response":""}', events=0),
 )
 
@@ -154,7 +144,4 @@ REPLICATE = Api(
     blocks=_replicate,
     document=lambda ask: {"output": ask.text},
     error=_replicate_error,
-    refusal=error_document,
-    named_ping=plain_ping,
-    noop=lambda _ask, events: plain_ping(events),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 from ..blocks import Block, JSONObject, to_json
-from .base import ERROR_MESSAGE, INPUT_TOKENS, Api, Ask, error_document, plain_ping
+from .base import ERROR_MESSAGE, INPUT_TOKENS, Api, Ask
 
 __all__ = ["SELF_HOSTED"]
 
@@ -152,9 +152,6 @@ def _row(
         blocks=blocks,
         document=document,
         error=error,
-        refusal=error_document,
-        named_ping=plain_ping,
-        noop=lambda _ask, events: plain_ping(events),
         framing=framing,
         media_type=media_type,
         streams=streams,

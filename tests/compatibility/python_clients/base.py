@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MESSAGES", "MODEL", "PROMPT", "Asked", "Call", "Told", "chat_text", "chat_texts"]
+__all__ = ["MESSAGES", "MODEL", "PROMPT", "Asked", "Call", "Told", "chat_call", "chat_text", "chat_texts"]
 
 MODEL = "test"
 PROMPT = "Count from one to ten."
@@ -45,3 +45,16 @@ def chat_texts(chunks: Any) -> Iterator[str]:
     for chunk in chunks:
         for choice in chunk.choices:
             yield choice.delta.content or ""
+
+
+def chat_call(client_of: Callable[[str, float], Any]) -> Call:
+    """OpenAI's chat by an SDK after its model; *client_of* makes a client of a base URL and a timeout in seconds."""
+
+    def chat(asked: Asked) -> Iterator[str]:
+        client = client_of(asked.base_url, asked.timeout_seconds)
+        with client.chat.completions.create(
+            model=MODEL, messages=MESSAGES, stream=True, extra_headers=asked.headers
+        ) as chunks:
+            yield from chat_texts(chunks)
+
+    return chat

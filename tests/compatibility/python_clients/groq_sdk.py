@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 import groq
 
-from .base import MESSAGES, MODEL, Asked, Call, chat_texts
+from .base import Call, chat_call
 
 __all__ = ["CALLS"]
 
@@ -17,12 +16,4 @@ def _client(base_url: str, timeout_seconds: float) -> groq.Groq:
     return groq.Groq(api_key="x", base_url=base_url, max_retries=0, timeout=timeout_seconds)
 
 
-def _chat(asked: Asked) -> Iterator[str]:
-    client = _client(asked.base_url, asked.timeout_seconds)
-    with client.chat.completions.create(
-        model=MODEL, messages=MESSAGES, stream=True, extra_headers=asked.headers
-    ) as chunks:
-        yield from chat_texts(chunks)
-
-
-CALLS: dict[str, Call] = {"chat": _chat}
+CALLS: dict[str, Call] = {"chat": chat_call(_client)}

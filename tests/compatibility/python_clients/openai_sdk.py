@@ -7,7 +7,7 @@ from functools import cache
 
 import openai
 
-from .base import MESSAGES, MODEL, PROMPT, Asked, Call, chat_texts
+from .base import MODEL, PROMPT, Asked, Call, chat_call
 
 __all__ = ["CALLS"]
 
@@ -15,14 +15,6 @@ __all__ = ["CALLS"]
 @cache
 def _client(base_url: str, timeout_seconds: float) -> openai.OpenAI:
     return openai.OpenAI(api_key="x", base_url=f"{base_url}/v1", max_retries=0, timeout=timeout_seconds)
-
-
-def _chat(asked: Asked) -> Iterator[str]:
-    client = _client(asked.base_url, asked.timeout_seconds)
-    with client.chat.completions.create(
-        model=MODEL, messages=MESSAGES, stream=True, extra_headers=asked.headers
-    ) as chunks:
-        yield from chat_texts(chunks)
 
 
 def _responses(asked: Asked) -> Iterator[str]:
@@ -33,4 +25,4 @@ def _responses(asked: Asked) -> Iterator[str]:
                 yield event.delta
 
 
-CALLS: dict[str, Call] = {"chat": _chat, "responses": _responses}
+CALLS: dict[str, Call] = {"chat": chat_call(_client), "responses": _responses}
