@@ -84,6 +84,13 @@ def test_a_key_within_a_text_is_text() -> None:
     assert taught(event(rb"say \"content\":\"x\" twice")[:-2]).count(event(b"Hi")) == 1
 
 
+def test_what_looks_like_a_key_at_the_end_of_a_text_is_text() -> None:
+    """No JSON, but nothing here parses: the quote that is escaped begins no key."""
+    odd = rb'data: {"content":"say \"content":"x"}'
+    assert taught(odd).count(odd + b"\n\n") == 1
+    assert taught(odd).count(odd.replace(b"say", b"tell") + b"\n\n") == 1
+
+
 def test_examples_without_siblings_are_given_up() -> None:
     """A stream whose events have nothing in common costs no more than sixteen lessons; one that has some goes on."""
     siblings = Siblings(FREE)
