@@ -24,28 +24,32 @@ class FastPath:
         max_event_bytes: What is longer is never forwarded unseen.
     """
 
-    __slots__ = ("_dialect", "_max_event_bytes", "_siblings")
+    __slots__ = ("_dialect", "_max_event_bytes", "_says_something", "_siblings")
 
     def __init__(self, dialect: Dialect, max_event_bytes: int) -> None:
         self._dialect = dialect
         self._max_event_bytes = max_event_bytes
-        self._siblings = Siblings(dialect.free)
+        #: None where nothing can be learnt.
+        self._siblings = None if dialect.free is None else Siblings(dialect.free)
+        #: Events of the dialect can say something of the stream.
+        self._says_something = bool(dialect.markers or dialect.quiet)
 
     def events(self, chunk: bytes) -> int:
         """How many events *chunk* is, which starts at an event's begin, if all can be forwarded unseen; else 0."""
         if len(chunk) > self._max_event_bytes:
             return 0
-        if alike := self._siblings.count(chunk):
+        siblings, dialect = self._siblings, self._dialect
+        if siblings is not None and (alike := siblings.count(chunk)):
             return alike
-        dialect = self._dialect
         events = canonical_events(chunk)
-        if not events or not dialect.is_quiet(chunk):
+        if not events or (self._says_something and not dialect.is_quiet(chunk)):
             return 0
         if dialect.json and not is_plain_json(chunk, events):
             return 0
         if dialect.names_events and has_unnamed_event(chunk):
             return 0
-        self._siblings.learn(events[-1])
+        if siblings is not None:
+            siblings.learn(events[-1])
         return len(events)
 
 

@@ -137,7 +137,8 @@ class Pipeline:
             EventTooLarge: one event is over the limit; `fail` gives out what came before it.
             UpstreamProtocolError: the body breaks its own framing, or the dialect's; as above.
         """
-        if self._fast and self._passes(chunk):
+        if self._fast and (events := self._shortcut.events(chunk)):
+            self._reader.passed(chunk, events)
             return chunk
         pieces = self._pieces(chunk)
         if len(pieces) == 1:

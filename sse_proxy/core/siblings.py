@@ -29,14 +29,14 @@ class Siblings:
     """What the events of one stream have in common.
 
     Args:
-        free: See `Dialect.free`; None: nothing is learnt.
+        free: See `Dialect.free`.
     """
 
     __slots__ = ("_free", "_lessons", "_parts", "_recurs", "_tail")
 
-    def __init__(self, free: re.Pattern[bytes] | None) -> None:
+    def __init__(self, free: re.Pattern[bytes]) -> None:
         self._free = free
-        self._lessons = _LESSONS if free is not None else 0
+        self._lessons = _LESSONS
         #: The example has had siblings.
         self._recurs = False
         #: What stands in front of each gap, how long it is, and what fits the gap.
@@ -67,7 +67,7 @@ class Siblings:
 
     def learn(self, event: bytes) -> None:
         """Take *event*, which has passed all checks, without its blank line, for an example from now on."""
-        if self._free is None or not self._lessons:
+        if not self._lessons:
             return
         self._lessons = _LESSONS if self._recurs else self._lessons - 1
         self._recurs = False
