@@ -52,7 +52,9 @@ def test_without_the_proxy_every_client_fails_at_something(matrix: Matrix, clien
     """The control: cells can be poor, of what was delivered and of failures; a good stream is whole for everyone."""
     cells = {column: matrix.cells[client, column] for column in COLUMNS if column.concerns(client.api)}
     poor = {column for column, cell in cells.items() if not is_good(column, cell.direct or "")}
-    assert {column.delivered for column in poor} == {True, False}
+    # Another version than the page's may have learnt to read all that can be read.
+    is_known = facts_in(PAGE.read_text()).versions[str(client)] == client.version
+    assert {column.delivered for column in poor} >= ({True, False} if is_known else {False})
     assert "none" not in {column.name for column in poor}
 
 

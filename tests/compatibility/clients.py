@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -58,7 +59,15 @@ class Client:
             told = subprocess.run([require_component("chromium"), "--version"], capture_output=True, check=True)
             return next(word for word in told.stdout.decode().split() if word[0].isdigit())
         manifests = (_PACKAGES / package / "package.json" for package in self.package.split())
-        return ", ".join(str(json.loads(manifest.read_text())["version"]) for manifest in manifests)
+        versions = ", ".join(str(json.loads(manifest.read_text())["version"]) for manifest in manifests)
+        return f"{versions}, on {_node_release()}"
+
+
+@cache
+def _node_release() -> str:
+    """Node.js and its major version: what it can decode is another thing in each."""
+    told = subprocess.run([require_component("node"), "--version"], capture_output=True, check=True)
+    return f"Node.js {told.stdout.decode().strip().removeprefix('v').partition('.')[0]}"
 
 
 def _python(name: str, package: str, module: str, call: str, path: str = "/v1/chat/completions") -> Client:
