@@ -19,7 +19,7 @@ from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import Output, shape_for
 from sse_proxy.core.sniff import SNIFF_BYTES, Kind, sniff
 
-__all__ = ["BETWEEN_EVENTS", "CODINGS", "HEAD_BYTES", "ROWS", "Case", "head"]
+__all__ = ["BETWEEN_EVENTS", "CODINGS", "FIRST_CODING", "HEAD_BYTES", "ROWS", "Case", "head"]
 
 ROWS: dict[str, Dialect] = {
     **{row.name: row for row in (*DIALECTS, GENERIC)},
@@ -41,7 +41,8 @@ BETWEEN_EVENTS = 0x100
 _NUMBERED, _APART, _RECOGNISES, _NAMED_ERRORS = 1, 2, 4, 8
 _CHOICES = (1, 1, 0, 2)
 _EVENT_END, _LINE_END = re.compile(rb"(?<=\n\n)"), re.compile(rb"(?<=\n)")
-_FIRST_CODING = 256 - len(CODINGS)
+#: The last byte of a head from which on it tells a content coding.
+FIRST_CODING = 256 - len(CODINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class Case:
             flags=flags,
             limit=_LIMITS[limit % len(_LIMITS)],
             split=high << 8 | low,
-            coding=CODINGS[coding - _FIRST_CODING] if coding >= _FIRST_CODING else None,
+            coding=CODINGS[coding - FIRST_CODING] if coding >= FIRST_CODING else None,
             body=body,
         )
 
@@ -165,6 +166,6 @@ def head(
             flags,
             _LIMITS.index(limit),
             *divmod(split, 256),
-            0 if coding is None else _FIRST_CODING + CODINGS.index(coding),
+            0 if coding is None else FIRST_CODING + CODINGS.index(coding),
         )
     )

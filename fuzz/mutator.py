@@ -14,10 +14,11 @@ from collections.abc import Callable
 from random import Random
 
 from sse_proxy.core.framers import Framing
+from sse_proxy.demo.codings import coder_for
 from tests.dialect_samples import SAMPLES
 from tests.dialect_streams import SPOILED
 
-from .case import HEAD_BYTES, Case
+from .case import CODINGS, FIRST_CODING, HEAD_BYTES, Case
 
 __all__ = ["mutated"]
 
@@ -39,6 +40,14 @@ _GLUE = (
     *(b"data: ", b"data:", b"\n\ndata: ", b"\ndata: "),
 )
 
+#: What may stand in a JSON string, or ends it, as it is on the wire.
+_INSIDES = (
+    *(b"", b"x", b"\xc3\xa9", b"\xff", b"\xe2\x80\xa8", b"\x01", b"\t", b"[DONE]", b"}{", b"}\n\n"),
+    *(b"\\u2028", b"\\ud800", b"\\n", b"\\", b"\\x", b"\\u12"),
+    *(b'"', b'\\"', b'","finish_reason":"stop', b'\\"finish_reason\\":\\"stop\\"', b'data: {\\"'),
+)
+_STRING = re.compile(rb'"[^"]*"|[0-9]+')
+
 _RECORD_ENDS = {
     Framing.SSE: re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)"),
     Framing.JSON: re.compile(rb"(?<=[\n\0])"),
@@ -56,6 +65,9 @@ def mutated(data: bytes, random: Random, flip: Callable[[bytes], bytes]) -> byte
         head = head[:at] + bytes((random.randrange(256),)) + head[at + 1 :]
         if random.random() < 0.5:
             return head + body
+    if case.coding is None and random.random() < 0.03:
+        number, body = _code(body, random, flip)
+        return head[:-1] + bytes((FIRST_CODING + number,)) + body
     if case.coding is not None or random.random() < 0.15:
         return head + flip(body)
     records = _records(body, case.framing)[:_MAX_RECORDS]
@@ -195,6 +207,37 @@ def _spoil_document(document: object, random: Random) -> None:
         document[key] = random.choice(_VALUES)
 
 
+def _siblings(records: list[bytes], random: Random, _case: Case) -> None:
+    """Some more of a record behind it, that differ from it in one text or number."""
+    if not records:
+        return
+    at = random.randrange(len(records))
+    record = records[at]
+    values = list(_STRING.finditer(record))
+    if not values:
+        return
+    found = random.choice(values)
+    for _ in range(random.randrange(1, 5)):
+        told = random.choice(_INSIDES)
+        value = b'"' + told + b'"' if found[0].startswith(b'"') else str(random.randrange(10**6)).encode()
+        records.insert(at + 1, record[: found.start()] + value + record[found.end() :])
+
+
+def _code(body: bytes, random: Random, flip: Callable[[bytes], bytes]) -> tuple[int, bytes]:
+    """A content coding, by its number, and *body* in it: sound, cut, or spoiled."""
+    number = random.randrange(len(CODINGS))
+    coder = coder_for(CODINGS[number])
+    assert coder is not None
+    half = len(body) // 2
+    coded = coder.write(body[:half]) + coder.write(body[half:]) + coder.finish()
+    match random.randrange(4):
+        case 0:
+            return number, coded
+        case 1:
+            return number, coded[: random.randrange(len(coded) + 1)] + coded[random.randrange(len(coded)) :]
+    return number, flip(coded)
+
+
 def _seal(records: list[bytes], random: Random, case: Case) -> None:
     """Flip something in a message that nobody can tell by its checksums."""
     if not records or case.framing is not Framing.AWS:
@@ -210,5 +253,6 @@ def _seal(records: list[bytes], random: Random, case: Case) -> None:
 _CHANGES: tuple[Callable[[list[bytes], Random, Case], None], ...] = (
     *(_drop, _repeat, _swap, _insert_own, _insert_own, _insert_foreign, _insert_spoiled, _insert_spoiled),
     *(_spoil_within, _spoil_within, _cut_off, _glue, _glue, _line_ends, _drop_line, _seal),
+    *(_siblings, _siblings),
     *(_change_value, _change_value, _change_value),
 )
