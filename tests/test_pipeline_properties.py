@@ -45,8 +45,9 @@ def lived(of_body: Pipeline, chunks: Sequence[bytes], dialect: str) -> tuple[byt
         output += of_body.fail(error)
         ending = str(error)
         if not isinstance(error, Truncated):
-            # Line ends are put right a read at a time, so those behind the fatal event are counted or not.
-            of_body.repairs.pop("line_endings", None)
+            # Lines are put right a read at a time, so what is behind the fatal event is counted or not.
+            for kind in ("line_endings", "extra_blank_lines"):
+                of_body.repairs.pop(kind, None)
     return output, ending, facts(of_body, dialect)
 
 
