@@ -45,9 +45,8 @@ def lived(of_body: Pipeline, chunks: Sequence[bytes], dialect: str) -> tuple[byt
         output += of_body.fail(error)
         ending = str(error)
         if not isinstance(error, Truncated):
-            # Lines are put right a read at a time, so what is behind the fatal event is counted or not.
-            for kind in ("line_endings", "extra_blank_lines"):
-                of_body.repairs.pop(kind, None)
+            # Lines are put right a read at a time, so repairs behind the fatal event are counted or not.
+            of_body.repairs.clear()
     return output, ending, facts(of_body, dialect)
 
 
