@@ -97,6 +97,8 @@ def check_decoding(case: Case) -> None:
     again, end_again = _decoded(case.coding, case.pieces())
     size = min(len(whole), len(again))
     assert whole[:size] == again[:size]
+    if case.coding == "br":
+        return  # its library raises at bytes behind the end, and gives out nothing, if they come in one piece with it
     if max(len(whole), len(again)) < MAX_DECODED_BYTES:
         assert end == end_again
         assert end or whole == again
