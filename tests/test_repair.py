@@ -149,6 +149,8 @@ def test_repairing_what_was_repaired_changes_nothing(data: bytes) -> None:
         (b"data: {} {}\n\n", 1, False),
         (b'data: {}data: {"a":1}\n\n', 1, False),
         (b'data: {"a":{}\n\n', 1, False),
+        (b'event: }\ndata: {"a":{}\n\n', 1, False),
+        (b"event: data: {\ndata: }\n\n", 1, False),
         (b'data: {"a":{}\n\ndata: {"b":1}}\n\n', 2, False),
         (b"data: {}\n\ndata: x\n\n", 2, False),
         (b"data: x}\n\ndata: {}\n\n", 2, False),

@@ -36,8 +36,9 @@ _decoder = json.JSONDecoder()
 def is_plain_json(chunk: bytes, events: list[bytes]) -> bool:
     """Whether the payloads of the *events* of a canonical *chunk* all are objects that need no repair."""
     for event in events:
-        begun = event.startswith(b"data: {") or event.find(b"\ndata: {") >= 0
-        if not (begun and event.endswith(b"}") and event.count(b"{") == event.count(b"}")):
+        line = event.find(b"\n") + 1  # where the data is, behind the type if there is one
+        whole = event.startswith(b"data: {", line) and event.endswith(b"}")
+        if not whole or event.count(b"{", line) != event.count(b"}", line):
             return False
     find = chunk.find
     seamless = find(_SEAMS[0]) < 0 and find(_SEAMS[1]) < 0 and chunk.count(b"data: {") == len(events)
