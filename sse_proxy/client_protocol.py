@@ -3,6 +3,7 @@
 - Two callables in ``scope["extensions"]`` end the connection without ending the response: ``sse_proxy.abort`` with a
   reset at once, for a client that does not read; ``sse_proxy.close`` once the client has what it was sent, for one that
   is to see a broken end. An ASGI app can only ask for a close that waits for the flush, for ever if need be.
+- A `Wire`, ``sse_proxy.wire`` there, takes body bytes as ASGI's ``send`` does, but from any callback of the event loop.
 - An offer to upgrade is ignored (RFC 9110 § 7.8) and the request is served. uvicorn's parser would take the body for
   the other protocol and lose it: every POST of Java's HttpClient, which offers ``h2c``, would arrive empty.
 - Trailer fields are dropped (RFC 9110 § 6.5.1); uvicorn adds them to the headers while the app may be reading those.
@@ -10,8 +11,8 @@
   keep-alive time from its beginning on.
 - A client of HTTP/1.0 is sent no chunks. What is no HTTP at all gets its 400 in JSON, as every other error of ours.
 
-Relies on these parts of uvicorn's `HttpToolsProtocol` besides its callbacks: ``connections``, ``cycle``, ``headers``,
-``parser``, ``pipeline``, ``transport``, ``timeout_keep_alive*``, ``_unset_keepalive_if_required`` and
+Relies on these parts of uvicorn's `HttpToolsProtocol` besides its callbacks: ``connections``, ``cycle``, ``flow``,
+``headers``, ``parser``, ``pipeline``, ``transport``, ``timeout_keep_alive*``, ``_unset_keepalive_if_required`` and
 ``send_400_response``.
 """
 
@@ -23,6 +24,7 @@ import struct
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import httptools
@@ -30,12 +32,21 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .errors import BadRequest
 from .errors_http import render_plain
+from .wire import Wire
 
-__all__ = ["ABORT_EXTENSION", "CLOSE_EXTENSION", "LINGER_SECONDS", "MAX_FRAMING_BYTES", "ClientProtocol"]
+__all__ = [
+    "ABORT_EXTENSION",
+    "CLOSE_EXTENSION",
+    "LINGER_SECONDS",
+    "MAX_FRAMING_BYTES",
+    "WIRE_EXTENSION",
+    "ClientProtocol",
+]
 
-#: Keys of the extensions in the ASGI scope; each holds a callable without arguments.
+#: Keys of the extensions in the ASGI scope. The first two hold a callable without arguments.
 ABORT_EXTENSION = "sse_proxy.abort"
 CLOSE_EXTENSION = "sse_proxy.close"
+WIRE_EXTENSION = "sse_proxy.wire"
 
 #: How long the last bytes may take to leave after ``sse_proxy.close``.
 LINGER_SECONDS = 5.0
@@ -110,7 +121,10 @@ class ClientProtocol(HttpToolsProtocol):
         self._is_head_complete = True
         self._framing_bytes = 0
         super().on_headers_complete()
-        if self.parser.get_http_version() == "1.0":
+        chunked = self.parser.get_http_version() != "1.0"
+        wire: Any = Wire(self.transport, self.flow, chunked=chunked)
+        self.scope["extensions"][WIRE_EXTENSION] = wire
+        if not chunked:
             # uvicorn would send chunks, which a client of HTTP/1.0 takes for content (RFC 9112 § 6.1). Without them
             # the end of the connection ends the body; a Content-Length of the app's is sent all the same.
             self.cycle.chunked_encoding = False

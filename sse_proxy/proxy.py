@@ -2,9 +2,10 @@
 
 A terminal ASGI app, meant to run inside `SSEMiddleware` (which owns time, endings and the client's departure: it
 cancels this app, and cancelling closes the upstream connection at once). Request bodies are streamed up and responses
-streamed down at the same time; back-pressure is an ``await`` that does not return, either way. The transport is used
-directly rather than through a client, which would keep one user's cookies for the next and follow proxy variables of
-the environment (DESIGN fact 6). A request is sent once.
+streamed down at the same time; back-pressure is an ``await`` that does not return, either way. Where ``send`` has an
+``outlet`` (our `Response` has), what our own transport reads goes there while it is open, outside of any task. The
+transport is used directly rather than through a client, which would keep one user's cookies for the next and follow
+proxy variables of the environment (DESIGN fact 6). A request is sent once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .errors import ClientDisconnected, SSEProxyError
 from .settings import Settings, SettingsError
 from .upstream import translate
 from .upstream.address import UpstreamAddress
+from .upstream.body import ResponseBody
 
 __all__ = ["ReverseProxy"]
 
@@ -88,6 +90,8 @@ class ReverseProxy:
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  the type of every async transport's answer
+        if isinstance(stream, ResponseBody) and (outlet := getattr(send, "outlet", None)) is not None:
+            stream.offer_to(outlet)
         try:
             async for data in stream:
                 await send({"type": "http.response.body", "body": data, "more_body": True})

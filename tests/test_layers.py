@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "outcome", "version"),
     ("settings",),
     ("core",),
-    ("client_protocol", "errors_http", "lifecycle", "logs", "metrics", "sockets", "upstream"),
+    ("client_protocol", "errors_http", "lifecycle", "logs", "metrics", "sockets", "upstream", "wire"),
     (
         "admin",
         "auth",

@@ -22,16 +22,17 @@ def _samples(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
     }
 
 
-@given(st.lists(st.lists(_SECONDS)))
-def test_batches_add_up_to_what_observing_each_gives(batches: list[list[float]]) -> None:
+@given(st.lists(st.lists(st.tuples(_SECONDS, st.integers(1, 4)))))
+def test_batches_add_up_to_what_observing_each_gives(batches: list[list[tuple[float, int]]]) -> None:
     """However observations are cut into batches, edges included, every bucket and the sum are those of `observe`."""
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     batched = BatchedHistogram("gap_seconds", "Gaps.", registry=ours, buckets=INTER_EVENT_BUCKETS)
     plain = Histogram("gap_seconds", "Gaps.", registry=theirs, buckets=INTER_EVENT_BUCKETS)
     for batch in batches:
-        for seconds in batch:
-            batched.observe_later(seconds)
-            plain.observe(seconds)
+        for seconds, times in batch:
+            batched.observe_later(seconds, times)
+            for _ in range(times):
+                plain.observe(seconds)
         batched.publish()
     assert pytest.approx(_samples(theirs)) == _samples(ours)
 

@@ -201,6 +201,19 @@ def test_facts_for_the_log() -> None:
     assert (pacer.last_event, pacer.last_write, pacer.sending_since) == (3, 10, None)
 
 
+def test_an_event_that_passes_is_one_that_came_and_went() -> None:
+    """The heartbeat and the upstream's silence both start anew, and nothing is in flight."""
+    steps: tuple[Step, ...] = ((0, sent), (1, committed), (2, event), (3, sending), (3, wrote))
+    passing, sending_it = pacer_after(EVERYTHING, *steps), pacer_after(EVERYTHING, *steps)
+    passing.passed(9)
+    event(sending_it, 9)
+    sending(sending_it, 9)
+    wrote(sending_it, 9)
+    for now in (9, 23.9, 24, 70, 308.9, 309):
+        assert (passing.due(now), passing.next(now)) == (sending_it.due(now), sending_it.next(now))
+    assert (passing.last_event, passing.last_write, passing.sending_since) == (9, 9, None)
+
+
 def test_second_tier_is_below_the_strictest_client_s_patience() -> None:
     """With heartbeats every 59 s, data still comes within 120 s."""
     pacer = pacer_after(Limits(heartbeat=59), (0, committed), (59, beat))

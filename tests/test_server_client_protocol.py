@@ -9,6 +9,7 @@ import json
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -21,6 +22,7 @@ from .server_app import Client, running
 
 UPGRADE = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
 ENDINGS = ("sse_proxy.abort", "sse_proxy.close")
+EXTENSIONS = [*ENDINGS, "sse_proxy.wire"]
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -55,7 +57,7 @@ async def test_each_request_gets_its_own_extensions() -> None:
     async with running() as server, server.client() as client:
         for _ in range(2):
             status, body = await client.answer("/scope")
-            assert (status, json.loads(body)["extensions"]) == (200, sorted(ENDINGS))
+            assert (status, json.loads(body)["extensions"]) == (200, EXTENSIONS)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -261,12 +263,12 @@ async def test_an_open_response_outlives_the_keep_alive_time() -> None:
 @pytest.mark.parametrize("path", ["/hello", "/broken"])
 async def test_a_closed_connection_is_freed_without_the_garbage_collector(path: str) -> None:
     """Thousands of short streams would else pile up until it comes."""
-    kept: list[Callable[[], None]] = []
+    kept: list[dict[str, Any]] = []
     async with running() as server:
         handler = getattr(server.app, path.strip("/"))
 
         async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
-            kept.extend(scope["extensions"].values())
+            kept.append(scope["extensions"])
             await handler(scope, receive, send)
 
         setattr(server.app, path.strip("/"), keeping)
@@ -279,8 +281,10 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(path: 
             await becomes(lambda: not [one for one in gc.get_objects() if isinstance(one, ClientProtocol)])
         finally:
             gc.enable()
-    for extension in kept:
-        extension()
+    for extensions in kept:
+        for ending in ENDINGS:
+            extensions[ending]()
+        assert not extensions["sse_proxy.wire"].write(b"x")
 
 
 async def test_a_reset_connection_leaves_no_timer_behind() -> None:

@@ -22,6 +22,15 @@ def event(text: bytes, *, finish: bytes = b"null", count: bytes = b"8") -> bytes
     return b'data: {"id":"c","delta":{"content":"%b"},"finish":%b,"count":%b}\n\n' % (text, finish, count)
 
 
+COUNT = b',"count":8'
+ALONE = EXAMPLE.replace(b',"count":7', b"")
+
+
+def alone(text: bytes) -> bytes:
+    """One event with nothing but a text that changes."""
+    return event(text).replace(COUNT, b"")
+
+
 def taught(example: bytes = EXAMPLE) -> Siblings:
     """One that has learnt from *example*."""
     siblings = Siblings(FREE)
@@ -35,8 +44,9 @@ def taught(example: bytes = EXAMPLE) -> Siblings:
 )
 def test_any_text_makes_a_sibling(text: bytes) -> None:
     """The inside of a JSON string, whatever it says."""
-    assert taught().count(event(text)) == 1
-    assert taught().count(event(text) * 3) == 3
+    for siblings, one in ((taught(), event(text)), (taught(ALONE), alone(text))):
+        assert siblings.count(one) == 1
+        assert siblings.count(one * 3) == 3
 
 
 @pytest.mark.parametrize(
@@ -66,6 +76,20 @@ def test_any_text_makes_a_sibling(text: bytes) -> None:
 def test_what_differs_elsewhere_is_none(chunk: bytes) -> None:
     """It has to go the longer way, which knows what it means."""
     assert taught().count(chunk) == 0
+    assert taught(ALONE).count(chunk.replace(COUNT, b"")) == 0
+    assert taught(ALONE).count(alone(b"Hi") + chunk.replace(COUNT, b"")) == 0
+
+
+@pytest.mark.parametrize("texts", [(b"a\\", b"n"), (b"\xc3", b"\xa9"), (rb"\u00", b"41"), (b"a", b'","c":"')])
+def test_no_two_halves_make_a_whole(texts: tuple[bytes, bytes]) -> None:
+    """Events are looked into together, and yet each for itself."""
+    assert taught().count(b"".join(map(event, texts))) == 0
+    assert taught(ALONE).count(b"".join(map(alone, texts))) == 0
+
+
+def test_the_ends_of_an_event_may_not_overlap() -> None:
+    """What stands before the text and what stands behind it can have bytes in common."""
+    assert taught(b'data: {"content":"x"}').count(b'data: {"content":"}\n\n') == 0
 
 
 def test_nothing_is_learnt_of_what_has_no_text() -> None:

@@ -115,3 +115,53 @@ async def test_a_heartbeat_that_fails_is_told_unless_the_client_is_gone(error: E
     client.background(client.write_beat(b": ping\n", data=False), then=lambda: None)
     await client.settled()
     assert [context["exception"] for context in contexts] == [error] * told
+
+
+class Wire:
+    """Our own server's, which takes *room* writes."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes) -> bool:
+        self.sent.append(data)
+        self.room -= 1
+        return self.room > 0
+
+
+async def test_there_is_a_sink_only_where_the_server_lends_a_wire() -> None:
+    """Elsewhere all goes through ``send``."""
+    for wire in (None, Wire(9)):
+        client, _ = _client(Server(), **({} if wire is None else {"wire": wire}))
+        client.flow(print)
+        assert (client.sink is print) == (wire is not None)
+
+
+async def test_a_client_that_does_not_keep_up_closes_the_sink() -> None:
+    """The write that filled it up is counted, and sent; whoever comes next has to wait."""
+    wire = Wire(2)
+    client, _ = _client(Server(), wire=wire)
+    sinks = []
+    client.flow(print)
+    for data in (b"one", b"two"):
+        client.write_now(data)
+        sinks.append(client.sink)
+    client.flow(print)
+    assert [*sinks, client.sink] == [print, None, print]
+    assert (client.bytes_out, wire.sent) == (6, [b"one", b"two"])
+
+
+@pytest.mark.parametrize("end", ["drop", "break_off", "heartbeat"])
+async def test_nothing_flows_past_a_heartbeat_or_an_end(end: str) -> None:
+    """Or it would overtake, or follow the last byte."""
+    server = Server()
+    client, _ = _client(server, wire=Wire(9))
+    await client.start(200, [])
+    client.flow(print)
+    if end == "heartbeat":
+        client.background(client.write_beat(b": ping\n", data=False), then=lambda: None)
+    else:
+        getattr(client, end)()
+    assert client.sink is None
+    await client.settled()

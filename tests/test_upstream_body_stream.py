@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -160,3 +161,89 @@ async def test_cancelling_a_read_closes_the_connection() -> None:
     assert source.calls == ["abort"]
     _give(body, b"late")  # the waiter is cancelled: nothing to wake
     body.finish()
+
+
+class Outlet:
+    """Takes what it is given, while it is open."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.open = True
+        self.error: Exception | None = None
+
+    @property
+    def sink(self) -> Callable[[bytes], None] | None:
+        return self._take if self.open else None
+
+    def _take(self, data: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.taken.append(data)
+
+
+async def test_an_open_outlet_gets_what_comes_while_the_reader_waits() -> None:
+    """At once and in one piece; whatever it does not get the reader does, in order."""
+    body, source = _body()
+    outlet = Outlet()
+    body.offer_to(outlet)
+    _give(body, b"1")  # nobody waits yet
+    assert await anext(body) == b"1"
+    reading = asyncio.ensure_future(anext(body))
+    await asyncio.sleep(0)
+    piece = b"2" * 100
+    _give(body, piece)
+    _give(body, b"3", b"4")
+    assert (outlet.taken[0] is piece, outlet.taken[1:], reading.done()) == (True, [b"34"], False)
+    outlet.open = False
+    _give(body, b"5")
+    outlet.open = True
+    _give(body, b"6")  # the reader is on its way to what came before
+    assert await reading == b"56"
+    last = asyncio.ensure_future(anext(body))
+    await asyncio.sleep(0)
+    _give(body, b"7")
+    body.finish()
+    with pytest.raises(StopAsyncIteration):
+        await last
+    assert (outlet.taken[2:], source.calls) == ([b"7"], [])
+
+
+async def test_what_the_outlet_takes_never_pauses_reading() -> None:
+    """It has been sent: nothing is unread."""
+    body, source = _body()
+    outlet = Outlet()
+    body.offer_to(outlet)
+    reading = asyncio.ensure_future(anext(body))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        _give(body, b"x" * MAX_BUFFERED_BYTES)
+    assert (len(outlet.taken), source.calls) == (3, [])
+    reading.cancel()
+
+
+async def test_an_error_of_the_outlet_is_the_readers() -> None:
+    """And the connection is closed, as if the reader had given up."""
+    body, source = _body()
+    outlet = Outlet()
+    outlet.error = ValueError("too large")
+    body.offer_to(outlet)
+    reading = asyncio.ensure_future(anext(body))
+    await asyncio.sleep(0)
+    _give(body, b"x")
+    with pytest.raises(ValueError, match="too large"):
+        await reading
+    assert source.calls == ["abort"]
+
+
+async def test_a_cancelled_reader_takes_its_outlet_with_it() -> None:
+    """What comes after that is for nobody."""
+    body, source = _body()
+    outlet = Outlet()
+    body.offer_to(outlet)
+    reading = asyncio.ensure_future(anext(body))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    _give(body, b"x")
+    assert (outlet.taken, source.calls) == ([], ["abort"])

@@ -109,6 +109,11 @@ class Pacer:
         self._events = True
         self.last_event = now
 
+    def passed(self, now: float) -> None:
+        """A payload event came and went out in the same moment, while no other send was in flight."""
+        self._events = True
+        self.last_event = self.last_write = self._last_data = now
+
     def wrote(self, now: float) -> None:
         """A send of the upstream's bytes is done."""
         self._resume(now)

@@ -130,6 +130,13 @@ class Pipeline:
         """Whether nothing more is expected: complete, or ended by the upstream's own error."""
         return self.state.finished or self.state.terminated or self.state.error is not None
 
+    def passes(self, chunk: bytes) -> int:
+        """How many events *chunk* is, if the client gets it as it is and nothing is to be learnt from it; else 0."""
+        if self._fast and (events := self._shortcut.events(chunk)):
+            self._reader.passed(chunk, events)
+            return events
+        return 0
+
     def feed(self, chunk: bytes) -> bytes:
         """What the client gets for *chunk*; empty while nothing is complete.
 
@@ -137,15 +144,13 @@ class Pipeline:
             EventTooLarge: one event is over the limit; `fail` gives out what came before it.
             UpstreamProtocolError: the body breaks its own framing, or the dialect's; as above.
         """
-        if self._fast and (events := self._shortcut.events(chunk)):
-            self._reader.passed(chunk, events)
+        if self.passes(chunk):
             return chunk
-        pieces = self._pieces(chunk)
-        if len(pieces) == 1:
+        if len(pieces := self._pieces(chunk)) == 1:
             return self._slowly(chunk)
         told: list[bytes] = []
         try:
-            told.extend(piece if self._fast and self._passes(piece) else self._slowly(piece) for piece in pieces)
+            told.extend(piece if self.passes(piece) else self._slowly(piece) for piece in pieces)
         except (EventTooLarge, UpstreamProtocolError):
             self._unsent = b"".join(told) + self._unsent
             raise
@@ -189,11 +194,6 @@ class Pipeline:
         if opened is None:
             return b""
         return opened + self._unsent + self._teller.error(error)
-
-    def _passes(self, chunk: bytes) -> bool:
-        if events := self._shortcut.events(chunk):
-            self._reader.passed(chunk, events)
-        return events > 0
 
     def _pieces(self, chunk: bytes) -> list[bytes]:
         """*chunk* cut where one piece may go another way than the next."""

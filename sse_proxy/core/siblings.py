@@ -32,7 +32,7 @@ class Siblings:
         free: See `Dialect.free`.
     """
 
-    __slots__ = ("_free", "_lessons", "_parts", "_recurs", "_tail")
+    __slots__ = ("_between", "_free", "_head", "_lessons", "_parts", "_recurs", "_tail")
 
     def __init__(self, free: re.Pattern[bytes]) -> None:
         self._free = free
@@ -43,9 +43,30 @@ class Siblings:
         self._parts: list[tuple[bytes, int, _Gap]] = []
         #: What stands behind the last gap, the blank line included.
         self._tail = b""
+        #: What stands before the only gap, if that is a text, else empty; and between two texts then.
+        self._head = self._between = b""
 
     def count(self, chunk: bytes) -> int:
         """How many events *chunk* is, if all of them are siblings of the one learnt from; else 0."""
+        events = self._one_gap(chunk) if self._head else self._gaps(chunk)
+        if events:
+            self._recurs = True
+        return events
+
+    def _one_gap(self, chunk: bytes) -> int:
+        """All of them at once: what stands between two texts is taken out, and the rest must be texts."""
+        head, tail = self._head, self._tail
+        end = len(chunk) - len(tail)
+        if end < len(head) or not (chunk.startswith(head) and chunk.endswith(tail)):
+            return 0
+        text, events = chunk[len(head) : end], 1
+        if b"\n" in text:
+            events += text.count(self._between)
+            # A space, since with that no text's unfinished escape or character becomes whole.
+            text = text.replace(self._between, b" ")
+        return events if _TEXT.fullmatch(text) and (text.isascii() or _is_clean(text)) else 0
+
+    def _gaps(self, chunk: bytes) -> int:
         parts, tail = self._parts, self._tail
         if not parts:
             return 0
@@ -60,10 +81,7 @@ class Siblings:
                 return 0
             position += len(tail)
             events += 1
-        if not chunk.isascii() and (not is_utf8(chunk) or has_separator(chunk)):
-            return 0
-        self._recurs = True
-        return events
+        return events if chunk.isascii() or _is_clean(chunk) else 0
 
     def learn(self, event: bytes) -> None:
         """Take *event*, which has passed all checks, without its blank line, for an example from now on."""
@@ -83,3 +101,10 @@ class Siblings:
             position = value.end() if value else end
         if parts:
             self._parts, self._tail = parts, event[position:] + b"\n\n"
+            alone = len(parts) == 1 and parts[0][2] == _TEXT.match
+            self._head = parts[0][0] if alone else b""
+            self._between = self._tail + self._head
+
+
+def _is_clean(data: bytes) -> bool:
+    return is_utf8(data) and not has_separator(data)

@@ -46,8 +46,8 @@ class Metrics(Protocol):
     def opened(self) -> None:
         """A stream candidate entered."""
 
-    def gap(self, seconds: float) -> None:
-        """Time between two payload events of one stream; called once an event."""
+    def gap(self, seconds: float, events: int = 1) -> None:
+        """Time between two payload events of one stream, for each of so many *events*."""
 
     def closed(self, report: StreamReport) -> None:
         """A stream candidate left; called exactly once for each `opened`."""
@@ -63,7 +63,7 @@ class NullMetrics:
 
     def opened(self) -> None: ...
 
-    def gap(self, seconds: float) -> None: ...
+    def gap(self, seconds: float, events: int = 1) -> None: ...
 
     def closed(self, report: StreamReport) -> None: ...
 

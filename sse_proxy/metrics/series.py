@@ -53,11 +53,11 @@ class BatchedHistogram(Histogram):
         self._pending = [0] * (len(buckets) + 1)
         self._pending_sum = 0.0
 
-    def observe_later(self, seconds: float) -> None:
-        """Count one observation, to be seen after the next `publish`."""
+    def observe_later(self, seconds: float, times: int = 1) -> None:
+        """Count one observation, or *times* the same, to be seen after the next `publish`."""
         # A bucket's upper bound is inclusive: the first edge that is not below the value.
-        self._pending[bisect_left(self._edges, seconds)] += 1
-        self._pending_sum += seconds
+        self._pending[bisect_left(self._edges, seconds)] += times
+        self._pending_sum += seconds * times
 
     def publish(self) -> None:
         """Hand what was counted to prometheus_client."""

@@ -176,6 +176,24 @@ class StreamBody:
         if self._held:
             await self._release()
         await client.write(out)
+        if self._pipeline.events and self._decoder is None:  # a little compressed data may be very much data
+            client.flow(self._flow)
+
+    def _flow(self, data: bytes) -> None:
+        """`feed` without a wait, once nothing is held any more."""
+        transfer, pipeline = self._transfer, self._pipeline
+        transfer.bytes_in += len(data)
+        if events := pipeline.passes(data):
+            self._counted += events
+            transfer.client.write_now(data)
+            transfer.pass_events(events)
+            return
+        out = pipeline.feed(data)
+        if pipeline.events != self._counted:
+            self._count()
+        if out:
+            transfer.client.write_now(out)
+            transfer.pacer.wrote(transfer.clock())
 
     async def _release(self) -> None:
         held, self._held = self._held, []

@@ -2,12 +2,17 @@
 
 Two parties write: the application's task, and now and then a heartbeat. A heartbeat starts only while no send is in
 flight, and a write waits for a heartbeat that is: so no lock is needed, and no event is ever split.
+
+Our own server also takes bytes outside of any task, which is how nearly every event goes out: `Client.sink` is what
+they are given to. There is none while somebody would have to wait, for a client that does not keep up or a heartbeat;
+the next write of the task's that came through brings it back.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from typing import Protocol
 
 from starlette.types import Scope, Send
 
@@ -15,6 +20,13 @@ from ..core.headers import HeaderList
 from ..core.pacing import Pacer
 
 __all__ = ["Client"]
+
+
+class Wire(Protocol):
+    """What our own server takes bytes by."""
+
+    def write(self, data: bytes) -> bool:
+        """Send *data*; False: the client takes no more for now."""
 
 
 class Client:
@@ -25,12 +37,13 @@ class Client:
         finished: Its last byte was handed over, or the connection was given up.
         bytes_out: Body bytes handed over.
         interrupted: A send was cancelled, so what it had to send may never have been sent.
+        sink: Takes the bytes of the body in which nobody waits, and sends what is to be sent by `write_now`; or None.
         trailers: The start says that trailer fields follow the body.
     """
 
     __slots__ = (
-        "_abort", "_beat", "_clock", "_close", "_pacer", "_send", "bytes_out", "finished", "interrupted", "status",
-        "trailers",
+        "_abort", "_beat", "_clock", "_close", "_pacer", "_send", "_wire", "bytes_out", "finished",
+        "interrupted", "sink", "status", "trailers",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, send: Send, pacer: Pacer, clock: Callable[[], float]) -> None:
@@ -41,8 +54,10 @@ class Client:
         extensions = scope.get("extensions") or {}
         self._abort: Callable[[], None] | None = extensions.get("sse_proxy.abort")
         self._close: Callable[[], None] | None = extensions.get("sse_proxy.close")
+        self._wire: Wire | None = extensions.get("sse_proxy.wire")
         self._beat: asyncio.Task[None] | None = None
         self.status: int | None = None
+        self.sink: Callable[[bytes], None] | None = None
         self.finished = False
         self.bytes_out = 0
         self.interrupted = False
@@ -77,8 +92,21 @@ class Client:
         if end:
             self.finished = True
 
+    def flow(self, sink: Callable[[bytes], None]) -> None:
+        """From now on, after a `write`, *sink* may take what comes; where the server can be written to so."""
+        if self._wire is not None:
+            self.sink = sink
+
+    def write_now(self, data: bytes) -> None:
+        """Send body bytes, not empty, from within the `sink`, which tells the pacer."""
+        assert self._wire is not None  # noqa: S101  else there is no sink
+        self.bytes_out += len(data)
+        if not self._wire.write(data):
+            self.sink = None
+
     def background(self, sending: Coroutine[None, None, None], *, then: Callable[[], None]) -> None:
         """Run *sending* beside the application's task, and *then* when it is done; the next `write` waits for it."""
+        self.sink = None
         self._pacer.sending_since = self._clock()
         self._beat = asyncio.get_running_loop().create_task(sending)
         self._beat.add_done_callback(lambda task: self._beaten(task, then))
@@ -111,6 +139,7 @@ class Client:
 
     def _give_up(self, end: Callable[[], None] | None) -> None:
         self.finished = True
+        self.sink = None
         if self._beat is not None:
             self._beat.cancel()
         if end is not None:

@@ -1,8 +1,9 @@
 """One response from the application's first message to the last byte at the client.
 
-The application runs inside `Response.run` and gets our ``receive`` and ``send`` in place of the server's. Decisions are
-made elsewhere, in pure code (`Pacer`: when; `Pipeline`: what; `Policy`: whether); here they are carried out, with no
-queue, lock or task switch on the way of a chunk: ``send`` → body → pipeline (pure) → server's ``send``.
+The application runs inside `Response.run` and gets our ``receive`` in place of the server's, and this object for its
+``send``. Decisions are made elsewhere, in pure code (`Pacer`: when; `Pipeline`: what; `Policy`: whether); here they are
+carried out, with no queue, lock or task switch on the way of a chunk: ``send`` → body → pipeline (pure) → server's
+``send``. Most chunks come by `Response.outlet`, if the application is ours: the same way without an ``await``.
 
 Whatever has to end the response from outside (a deadline, the client's departure, the drain) cancels the application's
 task with a cause; the task unwinds, which closes the upstream, and the cause is told to the client from that same task,
@@ -42,15 +43,15 @@ class Response:
     """See the module header.
 
     Args:
-        scope: ASGI.
+        scope, send: The server's.
         receiver: The receiving half, its look-ahead done.
-        send: The server's.
         facts: What the request asks for.
-        policy, metrics: What applies to every response of this middleware, and where numbers go.
+        policy, metrics: What applies to every response, and where numbers go.
         on_end: Called once, when the client has the last byte, or else when the application has returned.
 
     Attributes:
         transfer: The state that the parts share.
+        outlet: Its ``sink``, when there is one, takes what would be the next body message, outside of any task.
         outcome: How it ended; None until then, and for an ordinary response.
         silence: Seconds without a byte before the client left; None unless it left.
     """
@@ -79,7 +80,7 @@ class Response:
             on_deadline=self._on_deadline,
             numbering=scope.get("sse_proxy.numbering"),
         )
-        self._client = self.transfer.client = Client(scope, send, self.transfer.pacer, self._loop.time)
+        self.outlet = self._client = self.transfer.client = Client(scope, send, self.transfer.pacer, self._loop.time)
         self._pulse = Pulse(self.transfer, self._cut)
         self.outcome: Outcome | None = None
         self.silence: float | None = None
@@ -88,8 +89,7 @@ class Response:
         self._application = Application()
         #: Who writes the ending: only a client that does not take it can interrupt.
         self._writer: asyncio.Task[None] | None = None
-        #: The same, where it is not the application's task.
-        self._ending: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None  # the same, where it is not the application's task
         #: None once it was called.
         self._on_end: Callable[[Response], None] | None = on_end
 
@@ -99,7 +99,7 @@ class Response:
         self._watch()
         self._pulse.arm()
         try:
-            error = await self._application.run(app, self._scope, self._receiver, self.send)
+            error = await self._application.run(app, self._scope, self._receiver, self)
             await (self._ending or self._conclude(self._application.cause or error or UpstreamClosed()))
             if error is not None and not isinstance(error, SSEProxyError):
                 raise error
@@ -113,7 +113,7 @@ class Response:
             self._receiver.close()
             self._end()
 
-    async def send(self, message: Message) -> None:
+    async def __call__(self, message: Message) -> None:
         """The application's ``send``."""
         if self._receiver.gone or self._writer is not None or (self._client.finished and message["type"] != _TRAILERS):
             await asyncio.sleep(0)  # nobody hears it; an application that does nothing else must meet its cancellation

@@ -157,9 +157,17 @@ class Transfer:
             self.first_event = now
         else:
             self._metrics.gap(now - self.pacer.last_event)
-        for _ in range(events - 1):
-            self._metrics.gap(0.0)
+        if events > 1:
+            self._metrics.gap(0.0, events - 1)
         self.pacer.event(now)
+
+    def pass_events(self, events: int) -> None:
+        """As `count_events`, of further ones that have gone out already."""
+        now = self.clock()
+        self._metrics.gap(now - self.pacer.last_event)
+        if events > 1:
+            self._metrics.gap(0.0, events - 1)
+        self.pacer.passed(now)
 
     def nothing_more_expected(self) -> None:
         """The terminal signal was seen; the upstream has `completion_grace_seconds` to end by itself."""

@@ -13,7 +13,7 @@ httptools protocol costs about 22 with the work of a proxy around it.
                └─ pool ── connection ─┬─ writer ── request   (head and upload)
                           descriptors ┤
                                       ├─ head               (strict reader)
-                                      └─ body               (decoders, stream)
+                                      └─ body ── decoders   (stream, framing)
     errors: for any transport
 """
 

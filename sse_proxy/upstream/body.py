@@ -1,123 +1,24 @@
-"""The body of a response: how its bytes are taken off the wire, and the stream that the consumer reads.
+"""The body of a response: the stream that its consumer reads.
 
 This is the hot path, one event a wake-up: `Connection.data_received` → a decoder's `feed`, which appends to a list →
-`ResponseBody.wake` → `ResponseBody.__anext__`, which takes all that the list holds. One future a wake-up; no task, no
-queue, no lock. A body that comes in one piece is handed on as the very object that came in.
+`ResponseBody.wake` → the sink of an `Outlet`. Where that is closed, `ResponseBody.__anext__` takes all that the list
+holds: one future a wake-up; no task, no queue, no lock. A body that comes in one piece is handed on as the very object
+that came in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-import httptools
 import httpx
 
-from .head import ResponseHead
-
-__all__ = ["MAX_BUFFERED_BYTES", "Decoder", "ResponseBody", "Source", "decoder_for"]
+__all__ = ["MAX_BUFFERED_BYTES", "Outlet", "ResponseBody", "Source"]
 
 #: Reading from the upstream stops while more than this is unread, and goes on once it is taken. One read of the event
 #: loop may exceed it once: up to 256 KiB.
 MAX_BUFFERED_BYTES = 262144
-
-# llhttp wants a head before a body. ``close``: so that it refuses whatever comes behind the last chunk.
-_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
-
-
-class Decoder(Protocol):
-    """Takes the framing off a body; appends content to a list that it shares with the stream."""
-
-    #: Bytes came behind the end, or may have: the connection is not to be used again.
-    surplus: bool
-    #: Only the end of the connection ends this body.
-    until_close: bool
-
-    def feed(self, data: bytes) -> bool:
-        """Take what one read gave (at least one byte); True: the body is complete.
-
-        Raises:
-            httpx.RemoteProtocolError: the framing is broken; what came before that is in the list.
-        """
-
-
-class _LengthDecoder:
-    """RFC 9112 § 6.2: so many bytes, at least one."""
-
-    __slots__ = ("_pieces", "_remaining", "surplus", "until_close")
-
-    def __init__(self, pieces: list[bytes], length: int) -> None:
-        self._pieces = pieces
-        self._remaining = length
-        self.surplus = False
-        self.until_close = False
-
-    def feed(self, data: bytes) -> bool:
-        remaining = self._remaining = self._remaining - len(data)
-        if remaining < 0:
-            self.surplus = True
-            data = data[:remaining]
-        self._pieces.append(data)
-        return remaining <= 0
-
-
-class _ChunkedDecoder:
-    """RFC 9112 § 7.1, by llhttp, which is strict here; chunk extensions and trailers are dropped."""
-
-    __slots__ = ("_feed", "_open", "surplus", "until_close")
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self._open = [True]
-        # Methods of lists as callbacks: no Python frame a chunk, and no cycle that the collector would have to find.
-        parser = httptools.HttpResponseParser(
-            SimpleNamespace(on_body=pieces.append, on_message_complete=self._open.clear)
-        )
-        self._feed = parser.feed_data
-        self._feed(_CHUNKED_HEAD)
-        self.surplus = False
-        self.until_close = False
-
-    def feed(self, data: bytes) -> bool:
-        try:
-            self._feed(data)
-        except httptools.HttpParserError as exc:
-            if self._open:
-                raise httpx.RemoteProtocolError("malformed chunked body") from exc
-            self.surplus = True
-            return True
-        if self._open:
-            return False
-        # llhttp skips empty lines behind the end without a word, so that only this end is known to be the last byte.
-        # Others (split over reads, behind trailers) are rare and cost no more than a new connection.
-        self.surplus = not data.endswith(_LAST_CHUNK)
-        return True
-
-
-class _CloseDecoder:
-    """RFC 9112 § 6.3, rule 8: all that comes until the connection ends."""
-
-    __slots__ = ("_pieces", "surplus", "until_close")
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self._pieces = pieces
-        self.surplus = True
-        self.until_close = True
-
-    def feed(self, data: bytes) -> bool:
-        self._pieces.append(data)
-        return False
-
-
-def decoder_for(head: ResponseHead, pieces: list[bytes]) -> Decoder | None:
-    """The decoder of the content behind *head*, which does have content; None: its length is zero."""
-    if head.chunked:
-        return _ChunkedDecoder(pieces)
-    if head.content_length is None:
-        return _CloseDecoder(pieces)
-    return _LengthDecoder(pieces, head.content_length) if head.content_length else None
 
 
 class Source(Protocol):
@@ -135,22 +36,30 @@ class Source(Protocol):
         """As `abort`; returns when the request's body is no longer read either."""
 
 
+class Outlet(Protocol):
+    """Takes bytes at once, outside of any task."""
+
+    @property
+    def sink(self) -> Callable[[bytes], None] | None:
+        """What to call with them, non-empty; it does not block, and what it raises the reader gets. None: not now."""
+
+
 class ResponseBody(httpx.AsyncByteStream):
     """The content of a response: an async iterator of non-empty bytes, each all that came since the last.
 
-    For one reader. A cancelled read closes the connection, as `aclose` does; so does nothing else.
+    For one reader. A cancelled read closes the connection, as `aclose` and an error of a sink's do; nothing else does.
 
     Iteration raises:
         httpx.RemoteProtocolError: the framing is broken or, as `IncompleteMessage`, the body ended before its end.
         httpx.ReadError: the connection was reset.
         httpx.StreamClosed: `aclose` came first.
-        Any error of the request's own stream, when that was still being sent.
+        Any error of the request's own stream, when that was still being sent; of the sink.
     """
 
     #: False: only the end of the connection ended this body, so that it may have been cut unnoticed.
     framed: bool
 
-    __slots__ = ("_buffered", "_error", "_loop", "_paused", "_pieces", "_source", "_waiter", "framed")
+    __slots__ = ("_buffered", "_error", "_loop", "_outlet", "_paused", "_pieces", "_source", "_waiter", "framed")
 
     def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
         self.framed = True
@@ -161,6 +70,7 @@ class ResponseBody(httpx.AsyncByteStream):
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
+        self._outlet: Outlet | None = None
 
     @property
     def pieces(self) -> list[bytes]:
@@ -172,21 +82,41 @@ class ResponseBody(httpx.AsyncByteStream):
         # Framing alone (half a chunk header, an endless trailer) wakes nobody, so nobody would ever resume either.
         if not self._pieces:
             return
+        outlet = self._outlet
+        if outlet is not None and (sink := outlet.sink) is not None and self._waiter is not None:
+            self._pour(sink)
+            return
         buffered = self._buffered = self._buffered + size
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        self._rouse()
         if buffered > MAX_BUFFERED_BYTES and not self._paused and self._source is not None:
             self._paused = True
             self._source.pause()
 
+    def offer_to(self, outlet: Outlet) -> None:
+        """Give what comes while the reader waits to *outlet* when it is open, in place of the reader."""
+        self._outlet = outlet
+
+    def _pour(self, sink: Callable[[bytes], None]) -> None:
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        try:
+            sink(data)
+        except Exception as error:  # noqa: BLE001  the reader's
+            source = self._source
+            self.fail(error)
+            if source is not None:
+                source.abort()
+
+    def _rouse(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
     def finish(self) -> None:
         """The body is complete: the stream ends behind what is buffered."""
         self._source = None
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._rouse()
 
     def fail(self, error: Exception) -> None:
         """The stream raises *error* behind what is buffered."""
@@ -207,6 +137,7 @@ class ResponseBody(httpx.AsyncByteStream):
             try:
                 await waiter
             except BaseException:
+                self._waiter = None
                 source.abort()
                 raise
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -15,7 +15,8 @@ from typing import Protocol, cast
 
 import httpx
 
-from .body import Decoder, ResponseBody, decoder_for
+from .body import ResponseBody
+from .decoders import Decoder, decoder_for
 from .descriptors import enable_keep_alive, has_input, unread
 from .errors import IncompleteMessage
 from .head import HeadReader, ResponseHead

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from sse_proxy.upstream.body import decoder_for
+from sse_proxy.upstream.decoders import decoder_for
 from sse_proxy.upstream.head import ResponseHead
 
 from .upstream_peers import splits
