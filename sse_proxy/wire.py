@@ -8,6 +8,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 __all__ = ["Wire"]
 
+#: The first lines of chunks (RFC 9112 § 7.1) as long as most events are: formatting costs more than all the rest here.
+_SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
+
 
 class Wire:
     """The way of body bytes to the client; only for a response without ``Content-Length``, once that has begun.
@@ -26,5 +29,8 @@ class Wire:
         """Send *data*, not empty, while nobody is inside ASGI's ``send``; False: the client takes no more for now."""
         if self._transport.is_closing():
             return False
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        if self._chunked:
+            size = len(data)
+            data = (_SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size) + data + b"\r\n"
+        self._transport.write(data)
         return not self._flow.write_paused

@@ -19,6 +19,8 @@ __all__ = ["Siblings"]
 #: The inside of a JSON string (RFC 8259 § 7), and a number; nothing at all fits both.
 _TEXT = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+')
 _NUMBER = re.compile(rb"[0-9]*+")
+#: What a text may hold without further ado.
+_PLAIN = bytes(sorted(set(range(0x20, 0x7F)) - set(b'"\\')))
 #: So many examples in a row may have no sibling: of a stream whose every event is its own kind nothing can be learnt.
 _LESSONS = 16
 
@@ -48,14 +50,9 @@ class Siblings:
 
     def count(self, chunk: bytes) -> int:
         """How many events *chunk* is, if all of them are siblings of the one learnt from; else 0."""
-        events = self._one_gap(chunk) if self._head else self._gaps(chunk)
-        if events:
-            self._recurs = True
-        return events
-
-    def _one_gap(self, chunk: bytes) -> int:
-        """All of them at once: what stands between two texts is taken out, and the rest must be texts."""
         head, tail = self._head, self._tail
+        if not head:
+            return self._count(chunk)
         end = len(chunk) - len(tail)
         if end < len(head) or not (chunk.startswith(head) and chunk.endswith(tail)):
             return 0
@@ -64,9 +61,14 @@ class Siblings:
             events += text.count(self._between)
             # A space, since with that no text's unfinished escape or character becomes whole.
             text = text.replace(self._between, b" ")
-        return events if _TEXT.fullmatch(text) and (text.isascii() or _is_clean(text)) else 0
+        # The first check is one pass of a table's, and all that most texts need.
+        if text.translate(None, _PLAIN) and not (_TEXT.fullmatch(text) and _is_clean(text)):
+            return 0
+        self._recurs = True
+        return events
 
-    def _gaps(self, chunk: bytes) -> int:
+    def _count(self, chunk: bytes) -> int:
+        """The same with several gaps, one event after the other."""
         parts, tail = self._parts, self._tail
         if not parts:
             return 0
@@ -81,7 +83,10 @@ class Siblings:
                 return 0
             position += len(tail)
             events += 1
-        return events if chunk.isascii() or _is_clean(chunk) else 0
+        if not _is_clean(chunk):
+            return 0
+        self._recurs = True
+        return events
 
     def learn(self, event: bytes) -> None:
         """Take *event*, which has passed all checks, without its blank line, for an example from now on."""
@@ -107,4 +112,4 @@ class Siblings:
 
 
 def _is_clean(data: bytes) -> bool:
-    return is_utf8(data) and not has_separator(data)
+    return data.isascii() or (is_utf8(data) and not has_separator(data))

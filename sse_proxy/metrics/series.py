@@ -18,6 +18,9 @@ __all__ = ["MAX_LABEL_SETS", "OTHER", "BatchedHistogram", "LabelSets"]
 MAX_LABEL_SETS = 512
 OTHER = "other"
 
+#: So many observations wait to be sorted, at most.
+_MAX_UNSORTED = 1024
+
 _M = TypeVar("_M", Counter, Histogram)
 
 
@@ -52,17 +55,23 @@ class BatchedHistogram(Histogram):
         # One more than edges: the last is what is above all of them (+Inf).
         self._pending = [0] * (len(buckets) + 1)
         self._pending_sum = 0.0
+        #: Single observations, not yet sorted into the buckets: in a row that costs a fraction.
+        self._unsorted: list[float] = []
 
     def observe_later(self, seconds: float, times: int = 1) -> None:
         """Count one observation, or *times* the same, to be seen after the next `publish`."""
-        # A bucket's upper bound is inclusive: the first edge that is not below the value.
-        self._pending[bisect_left(self._edges, seconds)] += times
-        self._pending_sum += seconds * times
+        if times > 1:
+            self._sort(seconds, times)
+            return
+        self._unsorted.append(seconds)
+        if len(self._unsorted) >= _MAX_UNSORTED:
+            self._sort_all()
 
     def publish(self) -> None:
         """Hand what was counted to prometheus_client."""
         # `_buckets` and `_sum` are private there, and the one way to add many observations at once with several
         # processes too; a test compares the outcome with `observe`, so a change of theirs cannot pass unseen.
+        self._sort_all()
         if not any(self._pending):
             return
         for index, count in enumerate(self._pending):
@@ -71,3 +80,13 @@ class BatchedHistogram(Histogram):
                 self._pending[index] = 0
         self._sum.inc(self._pending_sum)
         self._pending_sum = 0.0
+
+    def _sort_all(self) -> None:
+        for seconds in self._unsorted:
+            self._sort(seconds, 1)
+        self._unsorted.clear()
+
+    def _sort(self, seconds: float, times: int) -> None:
+        # A bucket's upper bound is inclusive: the first edge that is not below the value.
+        self._pending[bisect_left(self._edges, seconds)] += times
+        self._pending_sum += seconds * times

@@ -70,6 +70,10 @@ class StreamBody:
         rewrite: Whether the client gets canonical records, of SSE as a rule; else every byte as it came.
     """
 
+    __slots__ = (
+        "_counted", "_decoder", "_framing", "_head", "_held", "_holds", "_may_be_alone", "_pipeline", "_transfer",
+    )  # fmt: skip
+
     def __init__(
         self, transfer: Transfer, status: int, headers: HeaderList, *, framing: Framing, rewrite: bool
     ) -> None:

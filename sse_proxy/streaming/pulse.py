@@ -29,6 +29,8 @@ class Complete(Exception):  # not an error: the reason to stop waiting for an up
 class Pulse:
     """See the module header; *on_end* gets the reason why the response has to end now."""
 
+    __slots__ = ("_loop", "_on_end", "_timer", "_transfer")
+
     def __init__(self, transfer: Transfer, on_end: Callable[[Exception], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._transfer = transfer

@@ -38,6 +38,11 @@ class Transfer:
         numbering: Gives every event an id; None leaves them as they are.
     """
 
+    __slots__ = (
+        "_metrics", "_on_deadline", "_repairs", "bytes_in", "client", "clock", "facts", "first_event", "head",
+        "heartbeats", "is_plain", "is_stream", "numbering", "pacer", "pipeline", "policy", "shape", "started",
+    )  # fmt: skip
+
     client: Client
 
     def __init__(

@@ -80,11 +80,17 @@ class ResponseBody(httpx.AsyncByteStream):
     def wake(self, size: int) -> None:
         """The decoder has been fed *size* bytes."""
         # Framing alone (half a chunk header, an endless trailer) wakes nobody, so nobody would ever resume either.
-        if not self._pieces:
+        pieces = self._pieces
+        if not pieces:
             return
         outlet = self._outlet
         if outlet is not None and (sink := outlet.sink) is not None and self._waiter is not None:
-            self._pour(sink)
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            try:
+                sink(data)
+            except Exception as error:  # noqa: BLE001  the reader's
+                self._give_up(error)
             return
         buffered = self._buffered = self._buffered + size
         self._rouse()
@@ -96,17 +102,11 @@ class ResponseBody(httpx.AsyncByteStream):
         """Give what comes while the reader waits to *outlet* when it is open, in place of the reader."""
         self._outlet = outlet
 
-    def _pour(self, sink: Callable[[bytes], None]) -> None:
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        try:
-            sink(data)
-        except Exception as error:  # noqa: BLE001  the reader's
-            source = self._source
-            self.fail(error)
-            if source is not None:
-                source.abort()
+    def _give_up(self, error: Exception) -> None:
+        source = self._source
+        self.fail(error)
+        if source is not None:
+            source.abort()
 
     def _rouse(self) -> None:
         waiter, self._waiter = self._waiter, None

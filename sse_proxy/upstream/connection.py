@@ -128,12 +128,12 @@ class Connection(asyncio.Protocol):
         self._writer = RequestWriter(self._transport, self._fail)
 
     def data_received(self, data: bytes) -> None:
-        body = self._body
-        if body is None:
+        body, decoder = self._body, self._decoder
+        if body is None or decoder is None:  # both, or none
             self._receive_head(data)
             return
         try:
-            complete = cast("Decoder", self._decoder).feed(data)
+            complete = decoder.feed(data)
         except httpx.RemoteProtocolError as exc:
             self._fail(exc)
             return
