@@ -29,8 +29,11 @@ class Wire:
         """Send *data*, not empty, while nobody is inside ASGI's ``send``; False: the client takes no more for now."""
         if self._transport.is_closing():
             return False
-        if self._chunked:
-            size = len(data)
-            data = (_SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size) + data + b"\r\n"
-        self._transport.write(data)
+        size = len(data)
+        if not self._chunked:
+            self._transport.write(data)
+        elif size < len(_SIZE_LINES):
+            self._transport.write(_SIZE_LINES[size] + data + b"\r\n")
+        else:
+            self._transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
         return not self._flow.write_paused

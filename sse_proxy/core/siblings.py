@@ -34,7 +34,7 @@ class Siblings:
         free: See `Dialect.free`.
     """
 
-    __slots__ = ("_between", "_free", "_head", "_lessons", "_parts", "_recurs", "_tail")
+    __slots__ = ("_free", "_head", "_lessons", "_parts", "_recurs", "_tail")
 
     def __init__(self, free: re.Pattern[bytes]) -> None:
         self._free = free
@@ -45,8 +45,8 @@ class Siblings:
         self._parts: list[tuple[bytes, int, _Gap]] = []
         #: What stands behind the last gap, the blank line included.
         self._tail = b""
-        #: What stands before the only gap, if that is a text, else empty; and between two texts then.
-        self._head = self._between = b""
+        #: What stands before the only gap, if that is a text; else empty.
+        self._head = b""
 
     def count(self, chunk: bytes) -> int:
         """How many events *chunk* is, if all of them are siblings of the one learnt from; else 0."""
@@ -56,16 +56,27 @@ class Siblings:
         end = len(chunk) - len(tail)
         if end < len(head) or not (chunk.startswith(head) and chunk.endswith(tail)):
             return 0
-        text, events = chunk[len(head) : end], 1
-        if b"\n" in text:
-            events += text.count(self._between)
+        if chunk.find(b"\n", len(head), end) < 0:
+            text, events = chunk[len(head) : end], 1
+        else:
+            texts = self._texts(chunk)
+            joined = (tail + head).join(texts)
+            if len(joined) != end - len(head) or not chunk.startswith(joined, len(head)):
+                return 0
             # A space, since with that no text's unfinished escape or character becomes whole.
-            text = text.replace(self._between, b" ")
+            text, events = b" ".join(texts), len(texts)
         # The first check is one pass of a table's, and all that most texts need.
         if text.translate(None, _PLAIN) and not (_TEXT.fullmatch(text) and _is_clean(text)):
             return 0
         self._recurs = True
         return events
+
+    def _texts(self, chunk: bytes) -> list[bytes]:
+        """What stands in the only gap of each event, if *chunk* is nothing but siblings."""
+        head, tail = self._head, self._tail
+        begin, end = len(head) - head.rfind(b"\n") - 1, -tail.index(b"\n")
+        lines = chunk.split(b"\n")[head.count(b"\n") : -1 : (head + tail).count(b"\n")]
+        return [line[begin:end] for line in lines]
 
     def _count(self, chunk: bytes) -> int:
         """The same with several gaps, one event after the other."""
@@ -108,7 +119,6 @@ class Siblings:
             self._parts, self._tail = parts, event[position:] + b"\n\n"
             alone = len(parts) == 1 and parts[0][2] == _TEXT.match
             self._head = parts[0][0] if alone else b""
-            self._between = self._tail + self._head
 
 
 def _is_clean(data: bytes) -> bool:
