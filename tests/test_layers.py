@@ -19,7 +19,7 @@ ROOT = Path(sse_proxy.__file__).parent
 
 # Top-level modules and packages from the ground up. Those of one floor may know each other, but not in a circle.
 FLOORS = (
-    ("errors", "outcome", "version"),
+    ("errors", "flag", "outcome", "version"),
     ("settings",),
     ("core",),
     ("client_protocol", "errors_http", "lifecycle", "logs", "metrics", "sockets", "upstream", "wire"),
