@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import strategies as st
 
 from sse_proxy.core.dialects import DIALECTS, GENERIC, Dialect, StreamState
 from sse_proxy.core.dialects.generic import generic_with_terminal
 from sse_proxy.core.framers import Framing
+from sse_proxy.core.numbering import Numbering
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.errors import UpstreamProtocolError
 
@@ -123,9 +126,17 @@ def streams(dialect: str) -> st.SearchStrategy[bytes]:
     return st.lists(piece, max_size=14).map(b"".join)
 
 
-def pipeline(dialect: str, *, rewrite: bool = True, limit: int = LIMIT, choices: int = 1) -> Pipeline:
-    """A fresh pipeline for a stream of *dialect*."""
-    return Pipeline(ALL[dialect], state=StreamState(choices=choices), max_event_bytes=limit, rewrite=rewrite)
+def pipeline(
+    dialect: str, *, rewrite: bool = True, limit: int = LIMIT, choices: int = 1, ids: Literal["", "in", "apart"] = ""
+) -> Pipeline:
+    """A fresh pipeline for a stream of *dialect*; *ids*: of ours, in the events or in front of them."""
+    return Pipeline(
+        ALL[dialect],
+        state=StreamState(choices=choices, wants_ids_apart=ids == "apart"),
+        max_event_bytes=limit,
+        rewrite=rewrite,
+        numbering=Numbering("0" * 32, apart=ids == "apart") if ids else None,
+    )
 
 
 def drained(dialect: str, *chunks: bytes, rewrite: bool = True) -> tuple[bytes, Pipeline]:

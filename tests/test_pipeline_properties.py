@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 from hypothesis import assume, given, settings
@@ -70,14 +71,16 @@ def test_fast_path_means_the_same_as_the_slow_one(
 
 
 @settings(max_examples=examples(250), deadline=None)
-@given(body=BODIES)
-def test_fast_path_for_each_event_in_a_chunk_of_its_own(body: tuple[str, bytes]) -> None:
-    """The same for the traffic that the fast path is made for: a chunk an event."""
+@given(body=BODIES, ids=st.sampled_from(["", "in", "apart"]), end=st.sampled_from([b"\n", b"\r\n"]))
+def test_fast_path_for_each_event_in_a_chunk_of_its_own(
+    body: tuple[str, bytes], ids: Literal["", "in", "apart"], end: bytes
+) -> None:
+    """The same for the traffic that the fast path is made for: a chunk an event, with any line ends and ids of ours."""
     dialect, stream = body
-    chunks = [piece + b"\n\n" for piece in stream.split(b"\n\n")]
+    chunks = [(piece + b"\n\n").replace(b"\n", end) for piece in stream.split(b"\n\n")]
     joined = b"".join(chunks)
-    slow = lived(pipeline(dialect), [joined[at : at + 1] for at in range(len(joined))], dialect)
-    assert lived(pipeline(dialect), chunks, dialect) == slow
+    slow = lived(pipeline(dialect, ids=ids), [joined[at : at + 1] for at in range(len(joined))], dialect)
+    assert lived(pipeline(dialect, ids=ids), chunks, dialect) == slow
 
 
 @pytest.mark.parametrize("dialect", ALL)

@@ -71,7 +71,7 @@ def test_with_ids_of_ours_the_upstream_s_are_left_out() -> None:
     assert of.tell(Event(data=b"1"), {}, OLLAMA, failed=False) == b"data: 1\n\n"
     assert of.numbered(told).startswith(f"id: {STREAM}.1\nevent: e\n".encode())
     assert of.error(IdleTimeout()).startswith(f"id: {STREAM}.2\nevent: error\n".encode())
-    assert not of.keeps_events
+    assert of.keeps_events
 
 
 def test_in_a_shape_s_words() -> None:

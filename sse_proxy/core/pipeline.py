@@ -131,7 +131,7 @@ class Pipeline:
         return self.state.finished or self.state.terminated or self.state.error is not None
 
     def passes(self, chunk: bytes) -> int:
-        """How many events *chunk* is, if the client gets it as it is and nothing is to be learnt from it; else 0."""
+        """How many events *chunk* is, if it needs but to be numbered and nothing is to be learnt from it; else 0."""
         if self._fast and (events := self._shortcut.events(chunk)):
             self._reader.passed(chunk, events)
             return events
@@ -145,12 +145,15 @@ class Pipeline:
             UpstreamProtocolError: the body breaks its own framing, or the dialect's; as above.
         """
         if self.passes(chunk):
-            return chunk
+            return self._teller.numbered(chunk)
+        if self._rewrite and chunk.endswith(b"\r\n") and self.passes(straight := chunk.replace(b"\r\n", b"\n")):
+            self._count("line_endings", len(chunk) - len(straight))
+            return self._teller.numbered(straight)
         if len(pieces := self._pieces(chunk)) == 1:
             return self._slowly(chunk)
         told: list[bytes] = []
         try:
-            told.extend(piece if self.passes(piece) else self._slowly(piece) for piece in pieces)
+            told.extend(self._teller.numbered(each) if self.passes(each) else self._slowly(each) for each in pieces)
         except (EventTooLarge, UpstreamProtocolError):
             self._unsent = b"".join(told) + self._unsent
             raise
@@ -203,19 +206,16 @@ class Pipeline:
 
     def _slowly(self, chunk: bytes) -> bytes:
         self._fast = False
-        told = self._framed(chunk)
-        if isinstance(self._framer, Framer) and self._reader.foresees(self._framer.pending):
-            self._recognised(GENERIC)
-        self._fast = self._may_be_fast and self._framer.at_boundary and self._reader.may_look_away
-        return told
-
-    def _framed(self, chunk: bytes) -> bytes:
         try:
             records = self._framer.feed(chunk)
         except (EventTooLarge, UpstreamProtocolError):
             self._unsent = self._reframe(self._framer.completed, b"")
             raise
-        return self._reframe(records, chunk)
+        told = self._reframe(records, chunk)
+        if isinstance(self._framer, Framer) and self._reader.foresees(self._framer.pending):
+            self._recognised(GENERIC)
+        self._fast = self._may_be_fast and self._framer.at_boundary and self._reader.may_look_away
+        return told
 
     def _reframe(self, records: Iterable[Event], chunk: bytes) -> bytes:
         """The correct path: every record is looked into and its events written anew."""
@@ -246,5 +246,5 @@ class Pipeline:
         if isinstance(self._framer, Framer):
             self._framer.joins_json = found.json and self._rewrite
 
-    def _count(self, kind: str) -> None:
-        self.repairs[kind] = self.repairs.get(kind, 0) + 1
+    def _count(self, kind: str, times: int = 1) -> None:
+        self.repairs[kind] = self.repairs.get(kind, 0) + times

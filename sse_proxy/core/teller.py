@@ -49,8 +49,8 @@ class Teller:
 
     @property
     def keeps_events(self) -> bool:
-        """Whether the upstream's events, where they are canonical, are told as they are."""
-        return self._shape is None and self._numbering is None
+        """Whether the upstream's events, where they are canonical, are told as they are, but for the ids."""
+        return self._shape is None
 
     def tell(self, event: Event, payload: JSONObject, dialect: Dialect, *, failed: bool) -> bytes:
         """The bytes for one payload event, which the state knows of; *failed*: an error was told before it."""

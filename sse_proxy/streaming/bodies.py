@@ -71,7 +71,8 @@ class StreamBody:
     """
 
     __slots__ = (
-        "_counted", "_decoder", "_framing", "_head", "_held", "_holds", "_may_be_alone", "_pipeline", "_transfer",
+        "_counted", "_decoder", "_framing", "_head", "_held", "_holds", "_may_be_alone", "_numbering", "_pipeline",
+        "_transfer",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +94,7 @@ class StreamBody:
         #: A document that stays alone may be none of the API's events: the first is held until there is more to see.
         self._may_be_alone = rewrite and framing is Framing.JSON and not transfer.dialect.completes_at_end
         self._framing = framing
+        self._numbering = transfer.numbering if rewrite else None
         #: Payload events that are known to be some.
         self._counted = 0
         self._pipeline = transfer.pipeline = Pipeline(
@@ -107,7 +109,7 @@ class StreamBody:
             framing=framing,
             voice=transfer.voice,
             shape=transfer.shape if rewrite else None,
-            numbering=transfer.numbering if rewrite else None,
+            numbering=self._numbering,
             recognises=transfer.policy.owns_app,
         )
 
@@ -189,7 +191,7 @@ class StreamBody:
         transfer.bytes_in += len(data)
         if events := pipeline.passes(data):
             self._counted += events
-            transfer.client.write_now(data)
+            transfer.client.write_now(data if self._numbering is None else self._numbering.apply(data))
             transfer.pass_events(events)
             return
         out = pipeline.feed(data)
