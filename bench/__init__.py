@@ -1,7 +1,7 @@
 """What a streaming proxy costs: `python -m bench run` measures ours beside its peers, `python -m bench page` tells it.
 
-Some modules are scripts of their own (`pipeline_cost`, `upstream_client`, …), each for one part of the proxy alone. The
-rest is the benchmark of whole servers:
+Some modules are scripts of their own (`event_cost`, `pipeline_cost`, `upstream_client`, …), each for one part of the
+proxy alone. The rest is the benchmark of whole servers:
 
 - `upstream` is an LLM server that has only `events` to write, a process of its own;
 - `load` opens streams (`client`, `response`) and meters what arrives (`meter`);
