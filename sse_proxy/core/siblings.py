@@ -34,7 +34,7 @@ class Siblings:
         free: See `Dialect.free`.
     """
 
-    __slots__ = ("_free", "_head", "_lessons", "_parts", "_recurs", "_tail")
+    __slots__ = ("_free", "_head", "_lessons", "_lines", "_parts", "_recurs", "_tail", "_text")
 
     def __init__(self, free: re.Pattern[bytes]) -> None:
         self._free = free
@@ -47,6 +47,8 @@ class Siblings:
         self._tail = b""
         #: What stands before the only gap, if that is a text; else empty.
         self._head = b""
+        #: Which lines have that gap, and where in them it is.
+        self._lines = self._text = slice(0)
 
     def count(self, chunk: bytes) -> int:
         """How many events *chunk* is, if all of them are siblings of the one learnt from; else 0."""
@@ -59,7 +61,7 @@ class Siblings:
         if chunk.find(b"\n", len(head), end) < 0:
             text, events = chunk[len(head) : end], 1
         else:
-            texts = self._texts(chunk)
+            texts = [line[self._text] for line in chunk.split(b"\n")[self._lines]]
             joined = (tail + head).join(texts)
             if len(joined) != end - len(head) or not chunk.startswith(joined, len(head)):
                 return 0
@@ -70,13 +72,6 @@ class Siblings:
             return 0
         self._recurs = True
         return events
-
-    def _texts(self, chunk: bytes) -> list[bytes]:
-        """What stands in the only gap of each event, if *chunk* is nothing but siblings."""
-        head, tail = self._head, self._tail
-        begin, end = len(head) - head.rfind(b"\n") - 1, -tail.index(b"\n")
-        lines = chunk.split(b"\n")[head.count(b"\n") : -1 : (head + tail).count(b"\n")]
-        return [line[begin:end] for line in lines]
 
     def _count(self, chunk: bytes) -> int:
         """The same with several gaps, one event after the other."""
@@ -117,8 +112,15 @@ class Siblings:
             position = value.end() if value else end
         if parts:
             self._parts, self._tail = parts, event[position:] + b"\n\n"
-            alone = len(parts) == 1 and parts[0][2] == _TEXT.match
-            self._head = parts[0][0] if alone else b""
+            if len(parts) == 1 and parts[0][2] == _TEXT.match:
+                self._take_alone(parts[0][0], self._tail)
+            else:
+                self._head = b""
+
+    def _take_alone(self, head: bytes, tail: bytes) -> None:
+        self._head = head
+        self._lines = slice(head.count(b"\n"), -1, (head + tail).count(b"\n"))
+        self._text = slice(len(head) - head.rfind(b"\n") - 1, -tail.index(b"\n"))
 
 
 def _is_clean(data: bytes) -> bool:
