@@ -116,6 +116,27 @@ async def test_a_body_over_the_bound_is_not_looked_at_further(last: bool) -> Non
     assert [await receiver(), await receiver()] == [_piece(b"ab"), _piece(b"cd", more=not last)]
 
 
+async def test_a_rest_that_is_there_is_taken_at_once() -> None:
+    """As if the application had asked for every message; from then on it can only hear of the departure."""
+    receiver, heard = Receiver(_scope(_CHUNKED), Server(_piece(b"a"), _piece(b"bc", more=False), _DISCONNECT)), Heard()
+    assert await receiver.look_ahead(3) == b"abc"
+    receiver.listen(heard)
+    assert receiver.take_rest(2) is None
+    assert await receiver() == _piece(b"a")
+    assert receiver.take_rest(2) == b"bc"
+    assert heard.events == ["complete", "upload", "upload"]
+    assert receiver.take_rest(2) is None
+    assert await receiver() == _DISCONNECT
+
+
+async def test_a_rest_of_which_more_is_to_come_is_not_taken() -> None:
+    """The application has to ask for it."""
+    receiver = Receiver(_scope(_CHUNKED), Server(_piece(b"a"), _piece(b"b")))
+    assert await receiver.look_ahead(1) is None
+    assert receiver.take_rest(9) is None
+    assert await receiver() == _piece(b"a")
+
+
 async def test_a_client_that_leaves_during_the_look_ahead_is_gone() -> None:
     """There is no body to look at."""
     receiver = Receiver(_scope(_CHUNKED), Server(_piece(b"ab"), _DISCONNECT))

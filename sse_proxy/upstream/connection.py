@@ -82,8 +82,9 @@ class Connection(asyncio.Protocol):
         self._method = request.method
         self._reader = HeadReader()
         self._waiting = waiting = self._loop.create_future()
-        upload = self._writer.start(request)
+        upload = None
         try:
+            upload = self._writer.start(request)
             head, body = await waiting
             if head.status >= 300 and upload is not None:
                 await asyncio.wait({upload})  # `_begin_body` has cancelled it unless it was done

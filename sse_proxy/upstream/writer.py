@@ -35,15 +35,22 @@ class RequestWriter:
         return self._upload is None and self._transport.get_write_buffer_size() == 0
 
     def start(self, request: OutgoingRequest) -> asyncio.Task[None] | None:
-        """Write what there is of *request*; the task that sends the rest, which raises nothing, or None without any."""
-        if len(request.body) <= _JOIN_BYTES:
-            self._transport.write(request.head + request.body)
+        """Write what there is of *request*; the task that sends the rest, which raises nothing, or None without any.
+
+        Raises:
+            httpx.LocalProtocolError: the body is all there, and not as long as announced; nothing was written.
+        """
+        body, upload = request.body, request.upload
+        if upload is not None and (whole := upload.at_hand(_JOIN_BYTES)) is not None:
+            body, upload = whole, None
+        if len(body) <= _JOIN_BYTES:
+            self._transport.write(request.head + body)
         else:
             self._transport.write(request.head)
-            self._transport.write(request.body)
-        if request.upload is not None:
+            self._transport.write(body)
+        if upload is not None:
             # A task, since an answer must get through while the request's stream has nothing to send.
-            self._upload = self._loop.create_task(self._send(request.upload))
+            self._upload = self._loop.create_task(self._send(upload))
         return self._upload
 
     def pause(self) -> None:
