@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +54,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.receiver: Receiver | None = None
 
     def on_upload(self) -> None:
         self.events.append("upload")
@@ -251,3 +254,21 @@ async def test_departures_are_of_no_interest_once_it_is_closed() -> None:
     server.queue.put_nowait(_DISCONNECT)
     await _settle()
     assert heard.events == ["complete"]
+
+
+async def test_a_closed_receiver_is_in_no_cycle() -> None:
+    """It goes when its owner does, with all that the server gave it, and waits for no garbage collector."""
+    receiver, heard = Receiver(_scope(_CHUNKED), Server(_piece(b"a", more=False))), Heard()
+    heard.receiver = receiver  # as `Response` has it
+    receiver.listen(heard)
+    receiver.watch()
+    await _settle()
+    gone = weakref.ref(receiver)
+    gc.disable()
+    try:
+        receiver.close()
+        await _settle()
+        del receiver, heard
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -115,8 +115,11 @@ class Receiver:
 
     def close(self) -> None:
         """The exchange is over: departures are of no interest any more."""
+        # Who watches and who listens hold this too: cycles that would leave each request to the garbage collector.
+        self._listener = None
         if self._watcher is not None:
             self._watcher.cancel()
+            self._watcher = None
 
     def listen(self, listener: Listener) -> None:
         """Tell *listener* from now on; a request whose body is at hand counts as handed over, ask for it who may."""
