@@ -68,6 +68,7 @@ class ReverseProxy:
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
         self._address = UpstreamAddress.of(settings.upstream or "")
+        self._url = httpx.URL(self._address.url)  # once: to parse it is most of what a request costs
         self._extra = _read_headers(settings.upstream_headers_file)
         self._connect_timeout = settings.connect_timeout_seconds
 
@@ -122,7 +123,7 @@ class ReverseProxy:
         has_body = forwarded.chunked or bool(forwarded.content_length)
         return httpx.Request(
             scope["method"],
-            self._address.url,
+            self._url,
             headers=headers,
             stream=_RequestBody(receive) if has_body else httpx.ByteStream(b""),
             extensions={"target": self._target(scope), "timeout": {"connect": self._connect_seconds(scope)}},
