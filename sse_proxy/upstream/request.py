@@ -147,8 +147,8 @@ async def prepare(request: httpx.Request) -> OutgoingRequest:
 
 def _framing(headers: HeaderList) -> tuple[int | None, bool]:
     """The length of the body, and whether it is chunked, as the caller says."""
-    lengths = list(values(headers, b"content-length"))
-    codings = list(values(headers, b"transfer-encoding"))
+    lengths = values(headers, b"content-length")
+    codings = values(headers, b"transfer-encoding")
     if len(lengths) + len(codings) > 1:
         raise httpx.LocalProtocolError("several lengths of one body")
     if codings and codings[0].lower() != b"chunked":
