@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -61,25 +61,46 @@ def configure(level: str, format: Literal["auto", "json", "console"]) -> None:  
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
     )
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_Formatter(renderer))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+class _Formatter(logging.Formatter):
+    """A record and its attributes through structlog's processors, *renderer* last.
+
+    In place of `structlog.stdlib.ProcessorFormatter`, which makes and formats a second record of each: a third of what
+    a line costs.
+    """
+
+    def __init__(self, renderer: structlog.typing.Processor) -> None:
+        super().__init__()
+        self._processors: tuple[structlog.typing.Processor, ...] = (
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_record,
+            structlog.processors.format_exc_info,
+            renderer,
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: Any = {"event": record.getMessage(), "_record": record}
+        if record.exc_info:
+            facts["exc_info"] = record.exc_info
+        if record.stack_info:
+            facts["stack_info"] = record.stack_info
+        level = record.levelname.lower()
+        facts |= {"level": level, "logger": record.name}
+        for process in self._processors:
+            facts = process(None, level, facts)
+        return str(facts)
+
+
+def _without_record(_logger: object, _level: str, facts: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    del facts["_record"]
+    return facts
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -3,7 +3,8 @@
 A terminal ASGI app, meant to run inside `SSEMiddleware` (which owns time, endings and the client's departure: it
 cancels this app, and cancelling closes the upstream connection at once). Request bodies are streamed up and responses
 streamed down at the same time; back-pressure is an ``await`` that does not return, either way. Where ``send`` has an
-``outlet`` (our `Response` has), what our own transport reads goes there while it is open, outside of any task. The
+``outlet`` (our `Response` has), what our own transport reads goes there while it is open, outside of any task; where
+``receive`` has ``take_rest`` (our `Receiver` has), a short body that is there goes up with the head, in no task. The
 transport is used directly rather than through a client, which would keep one user's cookies for the next and follow
 proxy variables of the environment (DESIGN fact 6). A request is sent once.
 """
@@ -11,7 +12,7 @@ proxy variables of the environment (DESIGN fact 6). A request is sent once.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from .settings import Settings, SettingsError
 from .upstream import translate
 from .upstream.address import UpstreamAddress
 from .upstream.body import ResponseBody
+from .upstream.request import RequestBody
 
 __all__ = ["ReverseProxy"]
 
@@ -33,11 +35,15 @@ _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)"
 _FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
-class _RequestBody(httpx.AsyncByteStream):
+class _RequestBody(RequestBody):
     """The request body as the client sends it."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+
+    def at_hand(self, limit: int) -> bytes | None:
+        take: Callable[[int], bytes | None] | None = getattr(self._receive, "take_rest", None)
+        return None if take is None else take(limit)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         more = True
@@ -62,6 +68,7 @@ class ReverseProxy:
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
         self._address = UpstreamAddress.of(settings.upstream or "")
+        self._url = httpx.URL(self._address.url)  # once: to parse it is most of what a request costs
         self._extra = _read_headers(settings.upstream_headers_file)
         self._connect_timeout = settings.connect_timeout_seconds
 
@@ -116,7 +123,7 @@ class ReverseProxy:
         has_body = forwarded.chunked or bool(forwarded.content_length)
         return httpx.Request(
             scope["method"],
-            self._address.url,
+            self._url,
             headers=headers,
             stream=_RequestBody(receive) if has_body else httpx.ByteStream(b""),
             extensions={"target": self._target(scope), "timeout": {"connect": self._connect_seconds(scope)}},

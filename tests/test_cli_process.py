@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sse_proxy.cli import loop
+from sse_proxy.cli import garbage, loop
 from sse_proxy.sockets import address_of, listen
 
 from .conftest import LIMIT_SECONDS
@@ -159,3 +159,23 @@ def test_the_event_loop_is_the_fast_one_where_there_is_one(monkeypatch: pytest.M
     assert loop.run_loop(which()) == 1
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert loop.run_loop(which()) == 3
+
+
+def test_the_garbage_collector_is_set_up_when_all_is_there() -> None:
+    """What the process is made of is not looked at again; opens are looked through seldom."""
+    script = """
+import gc, os, signal
+from sse_proxy.cli import process
+from sse_proxy.settings import Settings
+
+def ready(bound):
+    print(*gc.get_threshold()[:2], gc.get_freeze_count() > 10_000)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+settings = Settings(upstream="http://127.0.0.1:9", port=0, admin_port=0, drain_delay_seconds=0)
+raise SystemExit(process.run(settings, on_ready=ready))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True
+    )
+    assert done.stdout == f"{garbage.THRESHOLDS[0]} {garbage.THRESHOLDS[1]} True\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +54,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.receiver: Receiver | None = None
 
     def on_upload(self) -> None:
         self.events.append("upload")
@@ -114,6 +117,27 @@ async def test_a_body_over_the_bound_is_not_looked_at_further(last: bool) -> Non
     receiver = Receiver(_scope(_CHUNKED), Server(_piece(b"ab"), _piece(b"cd", more=not last), _piece(b"e")))
     assert await receiver.look_ahead(3) is None
     assert [await receiver(), await receiver()] == [_piece(b"ab"), _piece(b"cd", more=not last)]
+
+
+async def test_a_rest_that_is_there_is_taken_at_once() -> None:
+    """As if the application had asked for every message; from then on it can only hear of the departure."""
+    receiver, heard = Receiver(_scope(_CHUNKED), Server(_piece(b"a"), _piece(b"bc", more=False), _DISCONNECT)), Heard()
+    assert await receiver.look_ahead(3) == b"abc"
+    receiver.listen(heard)
+    assert receiver.take_rest(2) is None
+    assert await receiver() == _piece(b"a")
+    assert receiver.take_rest(2) == b"bc"
+    assert heard.events == ["complete", "upload", "upload"]
+    assert receiver.take_rest(2) is None
+    assert await receiver() == _DISCONNECT
+
+
+async def test_a_rest_of_which_more_is_to_come_is_not_taken() -> None:
+    """The application has to ask for it."""
+    receiver = Receiver(_scope(_CHUNKED), Server(_piece(b"a"), _piece(b"b")))
+    assert await receiver.look_ahead(1) is None
+    assert receiver.take_rest(9) is None
+    assert await receiver() == _piece(b"a")
 
 
 async def test_a_client_that_leaves_during_the_look_ahead_is_gone() -> None:
@@ -230,3 +254,21 @@ async def test_departures_are_of_no_interest_once_it_is_closed() -> None:
     server.queue.put_nowait(_DISCONNECT)
     await _settle()
     assert heard.events == ["complete"]
+
+
+async def test_a_closed_receiver_is_in_no_cycle() -> None:
+    """It goes when its owner does, with all that the server gave it, and waits for no garbage collector."""
+    receiver, heard = Receiver(_scope(_CHUNKED), Server(_piece(b"a", more=False))), Heard()
+    heard.receiver = receiver  # as `Response` has it
+    receiver.listen(heard)
+    receiver.watch()
+    await _settle()
+    gone = weakref.ref(receiver)
+    gc.disable()
+    try:
+        receiver.close()
+        await _settle()
+        del receiver, heard
+        assert gone() is None
+    finally:
+        gc.enable()

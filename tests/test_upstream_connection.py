@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import socket
+import weakref
 from typing import cast
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 
 from sse_proxy.upstream import HTTPTransport, IncompleteMessage, ResponseBody
 from sse_proxy.upstream.body import MAX_BUFFERED_BYTES
+from sse_proxy.upstream.connection import Connection
 
 from .conftest import LIMIT_SECONDS
 from .upstream_calls import read, request
@@ -220,3 +224,30 @@ async def test_a_reader_that_does_not_read_stops_the_upstream() -> None:
         assert sum(map(len, stream.pieces)) <= 2 * MAX_BUFFERED_BYTES + 65536
         assert total == sum([len(data) async for data in stream])
         assert transport.idle_connections == 1
+
+
+class Nobody:
+    """An `Owner` that keeps nothing."""
+
+    def put(self, connection: Connection) -> None: ...
+
+    def discard(self, connection: Connection) -> None: ...
+
+
+@both_loops
+async def test_a_closed_connection_is_in_no_cycle() -> None:
+    """It goes when its last user does, and waits for no garbage collector."""
+    ours, theirs = socket.socketpair()
+    owner = Nobody()
+    connection = Connection(("http", "upstream.test", 80), owner)
+    gone = weakref.ref(owner)  # the connection itself cannot be referred to weakly
+    connections = [connection]
+    gc.disable()
+    try:
+        with theirs:
+            await asyncio.get_running_loop().create_connection(connections.pop, sock=ours)
+            connection.abort()
+            del connection, owner
+            await until(lambda: gone() is None)
+    finally:
+        gc.enable()

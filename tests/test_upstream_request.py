@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sse_proxy.upstream.request import Upload, prepare
+from sse_proxy.upstream.request import RequestBody, Upload, prepare
 
 from .upstream_calls import request
 
@@ -106,6 +106,46 @@ async def test_a_streamed_body_is_framed_part_by_part(
     assert (b"ransfer-" in outgoing.head.lower()) == (LENGTH_5 not in fields)
     assert written == await _sent(outgoing.upload)
     assert stream.released
+
+
+class There(Parts, RequestBody):
+    """A stream whose parts are all there."""
+
+    def at_hand(self, limit: int) -> bytes | None:
+        whole = b"".join(self._parts)
+        return whole if len(whole) <= limit else None
+
+
+@pytest.mark.parametrize(
+    ("fields", "parts", "whole"),
+    [
+        ([CHUNKED], [b"he", b"llo"], b"5\r\nhello\r\n0\r\n\r\n"),
+        ([CHUNKED], [], b"0\r\n\r\n"),
+        ([LENGTH_5], [b"he", b"llo"], b"hello"),
+    ],
+)
+async def test_a_body_that_is_there_is_framed_whole(
+    fields: list[tuple[bytes, bytes]], parts: list[bytes], whole: bytes
+) -> None:
+    """Nobody iterates over it; over the limit it is a stream like any other, as is every other stream."""
+    stream = There(*parts)
+    upload = (await prepare(request("POST", URL, headers=fields, body=stream))).upload
+    assert upload is not None
+    assert (upload.at_hand(5), stream.looked_at) == (whole, False)
+    other = (await prepare(request("POST", URL, headers=fields, body=Parts(*parts)))).upload
+    assert other is not None
+    assert other.at_hand(5) is None
+    if parts:
+        assert upload.at_hand(4) is None
+        assert b"".join(await _sent(upload)).endswith(b"lo" if LENGTH_5 in fields else b"lo\r\n0\r\n\r\n")
+
+
+async def test_a_body_that_is_there_must_be_as_long_as_announced() -> None:
+    """As a stream must."""
+    upload = (await prepare(request("POST", URL, headers=[LENGTH_5], body=There(b"four")))).upload
+    assert upload is not None
+    with pytest.raises(httpx.LocalProtocolError, match="not as long as announced"):
+        upload.at_hand(100)
 
 
 @pytest.mark.parametrize("parts", [[], [b"", b""]])

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from sse_proxy.upstream import HTTPTransport, ResponseBody
+from sse_proxy.upstream.request import RequestBody
 
 from .conftest import LIMIT_SECONDS
 from .upstream_calls import Wait, read, request
@@ -56,6 +57,58 @@ async def test_a_body_in_memory_arrives_whole(*, size: int) -> None:
         assert await read(response) == b"ok"
         assert got == body[:size]
         assert transport.idle_connections == 1
+
+
+class There(RequestBody):
+    """A body that is all there."""
+
+    def __init__(self, whole: bytes) -> None:
+        self._whole = whole
+
+    def at_hand(self, limit: int) -> bytes | None:
+        return self._whole if len(self._whole) <= limit else None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._whole
+
+
+@pytest.mark.parametrize("size", [5, 65536, 65537])
+@both_loops
+async def test_a_body_that_is_there_arrives_whole(*, size: int) -> None:
+    """Behind the head in one write, or as a stream where it is large; the connection is kept."""
+    got = b""
+
+    async def handler(talk: Talk) -> None:
+        nonlocal got
+        await talk.head()
+        got = await talk.reader.readexactly(size)
+        await talk.say(OK)
+        await talk.gone()
+
+    async with peer(handler) as upstream, contextlib.aclosing(HTTPTransport()) as transport:
+        headers = ((b"Host", b"test"), (b"Content-Length", b"%d" % size))
+        body = (bytes(range(256)) * 257)[:size]
+        response = await transport.handle_async_request(
+            request("POST", upstream.url, headers=headers, body=There(body))
+        )
+        assert await read(response) == b"ok"
+        assert got == body
+        assert transport.idle_connections == 1
+
+
+@both_loops
+async def test_a_body_that_is_there_and_too_short_closes_the_connection() -> None:
+    """Nothing of the request was sent."""
+    received: list[bytes] = []
+
+    async def handler(talk: Talk) -> None:
+        received.append(await talk.reader.read())
+
+    async with peer(handler) as upstream, contextlib.aclosing(HTTPTransport()) as transport:
+        headers = ((b"Host", b"test"), (b"Content-Length", b"5"))
+        with pytest.raises(httpx.LocalProtocolError):
+            await transport.handle_async_request(request("POST", upstream.url, headers=headers, body=There(b"four")))
+        await until(lambda: received == [b""])
 
 
 @both_loops

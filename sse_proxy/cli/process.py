@@ -20,6 +20,7 @@ from ..readiness import UpstreamProbe
 from ..server import Bound, background, serve
 from ..settings import Loaded, Settings, SettingsError
 from ..upstream.tls import create_ssl_context
+from . import garbage
 from .loop import run_loop
 
 __all__ = ["configure_logging", "run"]
@@ -65,10 +66,15 @@ async def _run(
         admin = create_admin(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
     except ValueError as error:
         raise SettingsError(str(error)) from error
+
+    def ready(bound: Bound) -> None:
+        garbage.settle()
+        on_ready(bound)
+
     with watch(lifecycle):
         async with background(probe.run()):
             return await serve(
-                traffic, admin, settings, lifecycle=lifecycle, metrics=metrics, on_ready=on_ready, extra=extra
+                traffic, admin, settings, lifecycle=lifecycle, metrics=metrics, on_ready=ready, extra=extra
             )
 
 

@@ -12,7 +12,7 @@ of us vouches with) stays although ``Connection`` names it; or a client could st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import BadRequest
@@ -62,19 +62,26 @@ class ForwardedRequest:
     content_length: int | None
 
 
-def values(headers: RawHeaders, name: bytes) -> Iterator[bytes]:
+def values(headers: RawHeaders, name: bytes) -> list[bytes]:
     """Every value of the field *name* (lower case), in order."""
-    return (value for key, value in headers if key.lower() == name)
+    return [value for key, value in headers if key.lower() == name]
 
 
 def first(headers: RawHeaders, name: bytes) -> bytes | None:
     """The first value of the field *name* (lower case), or None without such a field."""
-    return next(values(headers, name), None)
+    # A loop, since a generator costs three times as much, and a request is asked for thirty fields.
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
 
 
 def tokens(headers: RawHeaders, name: bytes) -> list[bytes]:
     """The members of the comma-separated field *name*, over all its lines, lower case (RFC 9110 § 5.6.1)."""
-    members = b",".join(values(headers, name)).lower().split(b",")
+    found = values(headers, name)
+    if not found:  # as nearly always
+        return []
+    members = b",".join(found).lower().split(b",")
     return [member for raw in members if (member := raw.strip())]
 
 
@@ -107,7 +114,7 @@ def content_length(headers: RawHeaders) -> int | None:
     Raises:
         BadRequest: more than one value, or one that is no number: two readers could disagree (RFC 9112 § 6.3).
     """
-    found = list(values(headers, b"content-length"))
+    found = values(headers, b"content-length")
     if not found or first(headers, b"transfer-encoding") is not None:
         return None
     if len(found) > 1 or not _LENGTH.fullmatch(found[0].strip()):

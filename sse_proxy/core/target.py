@@ -50,12 +50,14 @@ def reserved_name(raw_path: bytes, path: str) -> str | None:
 
 
 def _spellings(raw_path: bytes, path: str) -> Iterator[str]:
-    for sent in (raw_path.decode("latin-1"), path):
+    for sent in {raw_path.decode("latin-1"), path}:
         text = sent
-        for _ in range(_DECODINGS):
-            yield text
-            text = unquote(text)
         yield text
+        for _ in range(_DECODINGS):
+            if "%" not in text:
+                break
+            text = unquote(text)
+            yield text
 
 
 def _normalised(path: str) -> str:

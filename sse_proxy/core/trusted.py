@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from .headers import RawHeaders, tokens
@@ -45,6 +46,7 @@ class TrustedProxies:
         return address
 
 
+@lru_cache(maxsize=1024)  # the same peers come again and again
 def _parsed(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host.partition("%")[0])  # a zone id (RFC 4007) says nothing about trust

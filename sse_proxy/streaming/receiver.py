@@ -99,6 +99,15 @@ class Receiver:
             await self._gone.wait()
         return {"type": "http.disconnect"}
 
+    def take_rest(self, limit: int) -> bytes | None:
+        """What the application has not had of the body, if all of it is there and not over *limit* bytes; else None.
+
+        It counts as handed over.
+        """
+        if not self._held or not self._complete or self._held_bytes > limit:
+            return None
+        return b"".join([self._hand_over().get("body", b"") for _ in range(len(self._held))])
+
     def watch(self) -> None:
         """From now on notice the client's departure, whether or not the application listens."""
         if self._watcher is None and not self.gone:
@@ -106,8 +115,11 @@ class Receiver:
 
     def close(self) -> None:
         """The exchange is over: departures are of no interest any more."""
+        # Who watches and who listens hold this too: cycles that would leave each request to the garbage collector.
+        self._listener = None
         if self._watcher is not None:
             self._watcher.cancel()
+            self._watcher = None
 
     def listen(self, listener: Listener) -> None:
         """Tell *listener* from now on; a request whose body is at hand counts as handed over, ask for it who may."""

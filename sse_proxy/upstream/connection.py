@@ -82,8 +82,9 @@ class Connection(asyncio.Protocol):
         self._method = request.method
         self._reader = HeadReader()
         self._waiting = waiting = self._loop.create_future()
-        upload = self._writer.start(request)
+        upload = None
         try:
+            upload = self._writer.start(request, self._fail)
             head, body = await waiting
             if head.status >= 300 and upload is not None:
                 await asyncio.wait({upload})  # `_begin_body` has cancelled it unless it was done
@@ -125,7 +126,7 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self._transport = cast("asyncio.Transport", transport)
         enable_keep_alive(self._transport)  # TCP_NODELAY is the event loops' own default
-        self._writer = RequestWriter(self._transport, self._fail)
+        self._writer = RequestWriter(self._transport)
 
     def data_received(self, data: bytes) -> None:
         body, decoder = self._body, self._decoder

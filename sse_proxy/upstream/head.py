@@ -139,8 +139,8 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 
 def _framing(headers: HeaderList, version: bytes) -> tuple[int | None, bool]:
     """Content-Length, and whether the body is chunked (RFC 9112 § 6.1 and § 6.2)."""
-    lengths = list(values(headers, b"content-length"))
-    codings = list(values(headers, b"transfer-encoding"))
+    lengths = values(headers, b"content-length")
+    codings = values(headers, b"transfer-encoding")
     if len(lengths) + len(codings) > 1:
         raise httpx.RemoteProtocolError("several lengths of one body")
     if codings and (codings[0].lower() != b"chunked" or version == b"HTTP/1.0"):

@@ -7,6 +7,7 @@ have no framing. What cannot be sent unambiguously is refused, never repaired.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import httpx
 
 from ..core.headers import HeaderList, values
 
-__all__ = ["OutgoingRequest", "Upload", "prepare"]
+__all__ = ["OutgoingRequest", "RequestBody", "Upload", "prepare"]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 § 5.6.2
 _TARGET = re.compile(rb"[^\x00-\x20\x7f]+")  # RFC 9112 § 3.2: no whitespace; anything else is the upstream's to judge
@@ -23,14 +24,46 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
+def _nothing(_limit: int) -> None:
+    """At hand of a body that is not a `RequestBody`."""
+
+
+class RequestBody(httpx.AsyncByteStream):
+    """A request's stream that may be all there by the time that there is a connection."""
+
+    @abstractmethod
+    def at_hand(self, limit: int) -> bytes | None:
+        """The whole stream, in place of iterating over it, if it is there and not over *limit* bytes; else None."""
+
+
 class Upload:
     """A body that is still coming in, to be sent while the response is read already."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], *, length: int | None, first: bytes = b"") -> None:
-        """*length*: as announced; None sends chunks. *first*: what was taken from *chunks* before."""
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None,
+        first: bytes = b"",
+        at_hand: Callable[[int], bytes | None] = _nothing,
+    ) -> None:
+        """*length*: as announced; None sends chunks. *first*: what was taken from *chunks* before.
+
+        *at_hand*: see `RequestBody`.
+        """
         self._chunks = chunks
         self._length = length
         self._first = first
+        self._at_hand = at_hand
+
+    def at_hand(self, limit: int) -> bytes | None:
+        """The whole framed body, in place of `send`, if it is there and its content not over *limit* bytes; else None.
+
+        Raises:
+            httpx.LocalProtocolError: more or less came than was announced.
+        """
+        data = self._at_hand(limit)
+        return None if data is None else _whole(data, length=self._length, chunked=self._length is None)
 
     async def send(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         """Hand the framed body to *write*, piece by piece; does not wait for the end of a stream that is complete.
@@ -114,8 +147,8 @@ async def prepare(request: httpx.Request) -> OutgoingRequest:
 
 def _framing(headers: HeaderList) -> tuple[int | None, bool]:
     """The length of the body, and whether it is chunked, as the caller says."""
-    lengths = list(values(headers, b"content-length"))
-    codings = list(values(headers, b"transfer-encoding"))
+    lengths = values(headers, b"content-length")
+    codings = values(headers, b"transfer-encoding")
     if len(lengths) + len(codings) > 1:
         raise httpx.LocalProtocolError("several lengths of one body")
     if codings and codings[0].lower() != b"chunked":
@@ -136,7 +169,7 @@ def _whole(data: bytes, *, length: int | None, chunked: bool) -> bytes:
 async def _upload(stream: httpx.AsyncByteStream, *, length: int | None, chunked: bool) -> Upload | None:
     chunks = aiter(stream)
     if chunked or length is not None:
-        return Upload(chunks, length=length)
+        return Upload(chunks, length=length, at_hand=stream.at_hand if isinstance(stream, RequestBody) else _nothing)
     async for data in chunks:
         if data:
             return Upload(chunks, length=None, first=data)

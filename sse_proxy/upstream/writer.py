@@ -14,16 +14,12 @@ _JOIN_BYTES = 65536
 
 
 class RequestWriter:
-    """Writes one request after the other to *transport*.
+    """Writes one request after the other to *transport*."""
 
-    *fail* is told what the request's stream raises, so that the one who awaits the response gets it.
-    """
+    __slots__ = ("_drained", "_loop", "_paused", "_transport", "_upload")
 
-    __slots__ = ("_drained", "_fail", "_loop", "_paused", "_transport", "_upload")
-
-    def __init__(self, transport: asyncio.Transport, fail: Callable[[Exception], None]) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._fail = fail
         self._loop = asyncio.get_running_loop()
         self._paused = False
         self._drained: asyncio.Future[None] | None = None
@@ -34,16 +30,26 @@ class RequestWriter:
         """Whether the kernel has all of the request."""
         return self._upload is None and self._transport.get_write_buffer_size() == 0
 
-    def start(self, request: OutgoingRequest) -> asyncio.Task[None] | None:
-        """Write what there is of *request*; the task that sends the rest, which raises nothing, or None without any."""
-        if len(request.body) <= _JOIN_BYTES:
-            self._transport.write(request.head + request.body)
+    def start(self, request: OutgoingRequest, fail: Callable[[Exception], None]) -> asyncio.Task[None] | None:
+        """Write what there is of *request*; the task that sends the rest, which raises nothing, or None without any.
+
+        *fail* is told what the request's stream raises, so that the one who awaits the response gets it; it is not kept
+        longer, for it is the connection's, which would be in a cycle.
+
+        Raises:
+            httpx.LocalProtocolError: the body is all there, and not as long as announced; nothing was written.
+        """
+        body, upload = request.body, request.upload
+        if upload is not None and (whole := upload.at_hand(_JOIN_BYTES)) is not None:
+            body, upload = whole, None
+        if len(body) <= _JOIN_BYTES:
+            self._transport.write(request.head + body)
         else:
             self._transport.write(request.head)
-            self._transport.write(request.body)
-        if request.upload is not None:
+            self._transport.write(body)
+        if upload is not None:
             # A task, since an answer must get through while the request's stream has nothing to send.
-            self._upload = self._loop.create_task(self._send(request.upload))
+            self._upload = self._loop.create_task(self._send(upload, fail))
         return self._upload
 
     def pause(self) -> None:
@@ -67,11 +73,11 @@ class RequestWriter:
             self._upload.cancel()
             await asyncio.wait({self._upload})
 
-    async def _send(self, upload: Upload) -> None:
+    async def _send(self, upload: Upload, fail: Callable[[Exception], None]) -> None:
         try:
             await upload.send(self._write)
         except Exception as exc:  # noqa: BLE001 - whatever the request's stream raises is for the one who awaits
-            self._fail(exc)
+            fail(exc)
         self._upload = None
 
     async def _write(self, data: bytes) -> None:
