@@ -90,6 +90,15 @@ class Exchange:
             self.status = message["status"]
         await self._send(message)
 
+    def check(self) -> None:
+        """The app below has returned.
+
+        Raises:
+            RequestTooLarge: without an answer, since the body is too large.
+        """
+        if self.too_large and self.status is None:
+            raise RequestTooLarge
+
     async def respond(self, status: int, headers: RawHeaders, body: bytes = b"", *, close: bool = False) -> None:
         """Answer without the app below; *close*: and end the connection, but let the client read the answer first."""
         # Whether a client that waits for "100 Continue" still sends its body now is anyone's guess (RFC 9110

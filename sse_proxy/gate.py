@@ -110,7 +110,9 @@ class Gate:
             complete=self._completion(outer["method"], headers),
         )
         try:
-            await self._admit(scope, exchange)
+            if await self._admits(scope, exchange):
+                await self._app(scope, exchange.receive, exchange.send)
+                exchange.check()
         except Exception as error:
             if not await self._told(error, scope, exchange):
                 raise
@@ -125,23 +127,25 @@ class Gate:
             return partial(self._cors.preflight_headers, request)
         return partial(self._cors.response_headers, first(request, b"origin"))
 
-    async def _admit(self, scope: Scope, exchange: Exchange) -> None:
-        """Answer the request, or raise, or hand it to the app."""
+    async def _admits(self, scope: Scope, exchange: Exchange) -> bool:
+        """Answer the request, or raise, or (True) make it ready for the app."""
         if self._cors and self._cors.is_preflight(scope["method"], scope["headers"]):
             await exchange.respond(204, [])
-            return
+            return False
         if (name := reserved_name(*own_path(scope))) is not None:
             await self._probe(name, scope["method"], exchange)
-            return
+            return False
         if self._lifecycle.refusing:
             raise Refused("the proxy is shutting down")
         _check_forwardable(scope["method"], scope["headers"])
         self._identify(scope)
         if scope["method"] == "OPTIONS" and not _count_hop(scope):
             await exchange.respond(200, [(b"content-length", b"0")])
-            return
+            return False
         self._check_size(scope["headers"])
-        await self._pass_on(scope, exchange)
+        self._set_origin(scope)
+        scope["sse_proxy.route"] = "other"
+        return True
 
     async def _probe(self, name: str, method: str, exchange: Exchange) -> None:
         """Answer a load balancer's probe, which needs no token and is answered during the drain too."""
@@ -173,16 +177,12 @@ class Gate:
         if length is not None and 0 < self._max_request_bytes < length:
             raise RequestTooLarge
 
-    async def _pass_on(self, scope: Scope, exchange: Exchange) -> None:
+    def _set_origin(self, scope: Scope) -> None:
         if self._cors:
             origin = first(scope["headers"], b"origin")
             scope["sse_proxy.origin"] = origin
             scope["sse_proxy.welcome"] = self._cors.lets_in(origin)
             scope["headers"] = without(scope["headers"], frozenset({b"origin"}))
-        scope["sse_proxy.route"] = "other"
-        await self._app(scope, exchange.receive, exchange.send)
-        if exchange.too_large and exchange.status is None:
-            raise RequestTooLarge
 
     async def _told(self, error: Exception, scope: Scope, exchange: Exchange) -> bool:
         """Answer with *error* where that is still possible; False: it must go on to the server."""

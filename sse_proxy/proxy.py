@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from .core.headers import HeaderList, forward_request_headers, forward_response_headers, without
 from .core.target import own_path
@@ -76,35 +76,28 @@ class ReverseProxy:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        request = self._request(scope, receive)
+        start, stream = await self._answer(scope, receive)
         try:
-            response = await self._transport.handle_async_request(request)
+            await _relay(start, stream, send)
+        finally:
+            await stream.aclose()
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Message, httpx.AsyncByteStream]:
+        """How the upstream's response starts, and its body; all the rest is forgotten while that flows."""
+        try:
+            response = await self._transport.handle_async_request(self._request(scope, receive))
         except SSEProxyError:
             raise
         except Exception as error:
             # Whatever is not a failure to connect may have come after the upstream had the request.
             raise translate(error, sent=True) from error
-        try:
-            await self._relay(response, send)
-        finally:
-            await response.aclose()
-
-    async def _relay(self, response: httpx.Response, send: Send) -> None:
         headers = forward_response_headers(response.headers.raw)
         if response.status_code in {204, 304}:
             # It would tell of content that does not follow (RFC 9110 § 8.6), which servers below us count and miss.
             headers = without(headers, frozenset({b"content-length"}))
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        stream = response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  the type of every async transport's answer
-        if isinstance(stream, ResponseBody) and (outlet := getattr(send, "outlet", None)) is not None:
-            stream.offer_to(outlet)
-        try:
-            async for data in stream:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-        except (httpx.HTTPError, OSError) as error:
-            raise translate(error, sent=True) from error
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  the type of every async transport's answer
+        start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
+        return start, response.stream
 
     def _request(self, scope: Scope, receive: Receive) -> httpx.Request:
         facts = scope.get("sse_proxy.facts")
@@ -150,6 +143,18 @@ class ReverseProxy:
                 await self._transport.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _relay(start: Message, stream: httpx.AsyncByteStream, send: Send) -> None:
+    await send(start)
+    if isinstance(stream, ResponseBody) and (outlet := getattr(send, "outlet", None)) is not None:
+        stream.offer_to(outlet)
+    try:
+        async for data in stream:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+    except (httpx.HTTPError, OSError) as error:
+        raise translate(error, sent=True) from error
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _read_headers(path: Path | None) -> HeaderList:

@@ -26,6 +26,9 @@ class Complete(Exception):  # not an error: the reason to stop waiting for an up
     """The terminal signal was seen, and ``completion_grace_seconds`` are over."""
 
 
+def _nothing(_cause: Exception) -> None: ...
+
+
 class Pulse:
     """See the module header; *on_end* gets the reason why the response has to end now."""
 
@@ -49,6 +52,11 @@ class Pulse:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def release(self) -> None:
+        """The response is over: nobody is called any more, nor kept alive."""
+        self.stop()
+        self._on_end = _nothing
 
     def _tick(self) -> None:
         if self._transfer.client.finished:

@@ -10,12 +10,12 @@ its upload is noticed behind what it has sent. (uvicorn's ``send`` after a disco
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
 from starlette.types import Message, Receive, Scope
 
 from ..core.headers import first
+from ..flag import Flag
 
 __all__ = ["MAX_AHEAD_BYTES", "Listener", "Receiver"]
 
@@ -48,19 +48,19 @@ class Receiver:
         self._receive = receive
         self._listener: Listener | None = None
         #: Messages taken from the server that the application has not asked for yet.
-        self._held: deque[Message] = deque()
+        self._held: list[Message] = []
         self._held_bytes = 0
         #: The last message of the body is taken from the server.
         self._complete = False
         self._announced = False
-        self._gone = asyncio.Event()
+        self._gone = Flag()
         #: What the server's ``receive`` raised, for the application to hear.
         self._failure: Exception | None = None
         self._watcher: asyncio.Task[None] | None = None
         #: Somebody is inside the server's ``receive``: no second one may enter.
         self._busy = False
         #: Set when anything of the above has changed.
-        self._changed = asyncio.Event()
+        self._changed = Flag()
         headers = scope["headers"]
         unframed = first(headers, b"transfer-encoding") is None and (first(headers, b"content-length") or b"0") == b"0"
         if unframed and scope["http_version"].startswith("1"):
@@ -158,7 +158,7 @@ class Receiver:
             self._held_bytes += len(message.get("body", b""))
 
     def _hand_over(self) -> Message:
-        message = self._held.popleft()
+        message = self._held.pop(0)
         self._held_bytes -= len(message.get("body", b""))
         self._changed.set()
         if self._listener is not None:

@@ -68,9 +68,7 @@ class Response:
         on_end: Callable[[Response], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._scope = scope
-        self._receiver = receiver
-        self._raw_send = send
+        self._scope, self._receiver, self._raw_send = scope, receiver, send
         self._policy = policy
         self.transfer = Transfer(
             facts,
@@ -112,6 +110,8 @@ class Response:
                 self._ending.cancel()
             self._receiver.close()
             self._end()
+            self._pulse.release()
+            self.transfer.release()
 
     async def __call__(self, message: Message) -> None:
         """The application's ``send``."""

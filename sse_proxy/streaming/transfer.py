@@ -26,6 +26,9 @@ from .policy import Policy
 __all__ = ["Transfer"]
 
 
+def _nothing() -> None: ...
+
+
 class Transfer:
     """The shared state of one response.
 
@@ -173,6 +176,11 @@ class Transfer:
         if events > 1:
             self._metrics.gap(0.0, events - 1)
         self.pacer.passed(now)
+
+    def release(self) -> None:
+        """The response is over: the parts let go of one another, so that no garbage collector has to find them."""
+        self._on_deadline = _nothing
+        self.client.sink = None
 
     def nothing_more_expected(self) -> None:
         """The terminal signal was seen; the upstream has `completion_grace_seconds` to end by itself."""
