@@ -99,7 +99,8 @@ class SSEMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            await self._serve(scope, receive, send)
+            response = await self._admitted(scope, receive, send)
+            await response.run(self._app)
         except SSEProxyError as error:
             # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
             if self._policy.owns_app or isinstance(error, ClientLeft):
@@ -109,7 +110,7 @@ class SSEMiddleware:
             for message in error_response(error, body=dialect.error_body(error)):
                 await send(message)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> Response:
         receiver = Receiver(scope, receive)
         policy = self._policy_for(scope.get("sse_proxy.rule"))
         facts = await self._facts(scope, receiver, policy)
@@ -131,7 +132,7 @@ class SSEMiddleware:
         )
         if self._lifecycle is not None:
             self._lifecycle.add(response)
-        await response.run(self._app)
+        return response
 
     def _concerns(self, scope: Scope) -> bool:
         if scope["method"] == "HEAD" and not self._policy.owns_app:

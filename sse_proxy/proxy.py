@@ -78,7 +78,15 @@ class ReverseProxy:
             return
         start, stream = await self._answer(scope, receive)
         try:
-            await _relay(start, stream, send)
+            await send(start)
+            if isinstance(stream, ResponseBody) and (outlet := getattr(send, "outlet", None)) is not None:
+                stream.offer_to(outlet)
+            try:
+                async for data in stream:
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+            except (httpx.HTTPError, OSError) as error:
+                raise translate(error, sent=True) from error
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await stream.aclose()
 
@@ -143,18 +151,6 @@ class ReverseProxy:
                 await self._transport.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-async def _relay(start: Message, stream: httpx.AsyncByteStream, send: Send) -> None:
-    await send(start)
-    if isinstance(stream, ResponseBody) and (outlet := getattr(send, "outlet", None)) is not None:
-        stream.offer_to(outlet)
-    try:
-        async for data in stream:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-    except (httpx.HTTPError, OSError) as error:
-        raise translate(error, sent=True) from error
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _read_headers(path: Path | None) -> HeaderList:

@@ -7,6 +7,7 @@ into the upstream's own before it goes on.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,13 +60,13 @@ class Router:
         self._app = app
         self._rules = tuple(Rule.of(route, settings) for route in settings.effective_routes)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # No coroutine of its own, which would stay for as long as the stream is open.
         if scope["type"] == "http" and (rule := self._rule(scope)) is not None:
             scope["sse_proxy.rule"] = rule
             if rule.bridge is not None:
-                await rule.bridge.serve(self._app, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return rule.bridge.serve(self._app, scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _rule(self, scope: Scope) -> Rule | None:
         if not self._rules:
