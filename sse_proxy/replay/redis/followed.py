@@ -17,10 +17,10 @@ from .keys import stream_channel, stream_keys
 from .link import Link
 from .scripts import READ
 
-__all__ = ["PATIENCE_SECONDS", "Followed", "RedisReader", "look"]
+__all__ = ["PATIENCE_SECONDS", "READ_EVENTS", "Followed", "RedisReader", "look"]
 
 #: Events that one read returns at most.
-_READ_EVENTS = 256
+READ_EVENTS = 256
 #: For how long a reader that follows a stream waits for a store that is down.
 PATIENCE_SECONDS = 5.0
 
@@ -92,7 +92,7 @@ class RedisReader:
     async def _try(self, after: int) -> Batch | None:
         wants_head = "1" if self.head is None else ""
         keys = stream_keys(self._followed.stream)
-        found = await self._link.run(READ.call(keys, self._owner, str(after), _READ_EVENTS, wants_head))
+        found = await self._link.run(READ.call(keys, self._owner, str(after), READ_EVENTS, wants_head))
         if found is None:
             return Batch(end=End.EXPIRED)
         _, head, latest, end, entries = found
