@@ -71,6 +71,7 @@ async def written(journal: RedisJournal) -> None:
 @given(
     sizes=SIZES,
     pauses=st.sets(st.integers(0, 40), max_size=5),
+    pace=st.sampled_from([0.0, 0.001]),
     cursors=CURSORS,
     stream_bytes=st.sampled_from([10**6, 3000]) | st.integers(60, 3000),
     read_events=st.sampled_from([1, 3, 256]),
@@ -80,6 +81,7 @@ async def test_every_reader_sees_exactly_what_follows_its_cursor(
     server: RedisServer,
     sizes: list[int],
     pauses: set[int],
+    pace: float,
     cursors: list[tuple[int, int, int]],
     stream_bytes: int,
     read_events: int,
@@ -111,8 +113,8 @@ async def test_every_reader_sees_exactly_what_follows_its_cursor(
             for n, data in enumerate(produced, start=1):
                 recording.append(n, data)
                 so_far[0] = n
-                if n in pauses:
-                    await asyncio.sleep(0.025)
+                # In bursts, and while a write is on its way.
+                await asyncio.sleep(0.025 if n in pauses else pace)
             recording.end(end)
     for journal in replicas:
         await journal.close()

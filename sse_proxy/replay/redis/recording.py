@@ -33,11 +33,12 @@ _CALL_EVENTS = 1024
 class _Sent:
     """What the call in flight says; counted as said when it is confirmed."""
 
-    latest: int
-    head: str
-    end: End | None
-    renews: bool
-    oldest: int
+    latest: int = 0
+    head: str = ""
+    end: End | None = None
+    renews: bool = False
+    oldest: int = 1
+    drops: bool = False
 
 
 class RedisRecording:
@@ -86,7 +87,7 @@ class RedisRecording:
         self._head = ""
         self._renews = False
         self._oldest_told = 1
-        self._sent = _Sent(0, "", None, renews=False, oldest=1)
+        self._sent = _Sent()
 
     def begin(self, head: Head) -> None:
         self._head = json.dumps(head, separators=(",", ":"))
@@ -111,11 +112,13 @@ class RedisRecording:
         self._wake(self)
 
     def end(self, end: End, *, keep: bool = True) -> None:
-        if not keep:
+        if self._end is not None or self._drops:
+            return
+        if keep:
+            self._end = end
+        else:
             self._lose()
             self._drops = True
-        elif self._end is None:
-            self._end = end
         self._wake(self)
 
     def stop(self) -> None:
@@ -136,6 +139,7 @@ class RedisRecording:
         names = [name for name in (self.once, self.chat) if name is not None]
         stream = self.opening.stream
         if self._drops:
+            self._sent = _Sent(drops=True)
             return [DROP.call(self.keys, self.token, self._channel), *(RELEASE.call([n], stream) for n in names)]
         taken, has_all = self._first_pending()
         sent = self._sent = _Sent(
@@ -157,7 +161,7 @@ class RedisRecording:
 
     def settle(self, reply: object) -> bool:
         """Take note of the *reply*; returns whether there is more to write (if nothing came of it, the same again)."""
-        if self._drops:
+        if self._sent.drops:
             self.over = reply in {b"ok", b"gone"}
             return not self.over
         if reply in {b"gone", b"fenced", b"gap"}:
@@ -174,7 +178,7 @@ class RedisRecording:
         self.over = sent.end is not None
         if reply == b"stop":
             self.stop()
-        return not self.over and bool(self._pending or self._head or self._end or self._renews)
+        return not self.over and bool(self._pending or self._head or self._end or self._renews or self._drops)
 
     def _first_pending(self) -> tuple[list[tuple[int, bytes]], bool]:
         """As many events as one call may carry, and whether those are all."""
