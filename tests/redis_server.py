@@ -6,8 +6,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sse_proxy.replay.redis.journal import RedisJournal
 from .conftest import LIMIT_SECONDS, free_port, require_component
 
 #: Between two beats of the journals under test.
-BEAT_SECONDS = 0.1
+BEAT_SECONDS = 0.2
 TIMEOUT_SECONDS = 0.4
 
 
@@ -119,3 +119,20 @@ def redis_journal(
         timeout_seconds=TIMEOUT_SECONDS,
         beat_seconds=BEAT_SECONDS,
     )
+
+
+#: Makes journals as `redis_journal` does.
+Replicas = Callable[..., RedisJournal]
+
+
+@asynccontextmanager
+async def replicas_on(server: RedisServer) -> AsyncIterator[Replicas]:
+    """What makes replicas on *server*, which are closed at the end, however the test ends."""
+    async with AsyncExitStack() as closing:
+
+        def make(clock: Callable[[], float] = time.monotonic, **bounds: Any) -> RedisJournal:
+            journal = redis_journal(server, clock, **bounds)
+            closing.push_async_callback(journal.close)
+            return journal
+
+        yield make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
@@ -78,3 +78,10 @@ async def read_all(reader: Reader, after: int = 0, *, at_most: int | None = None
             seen.events += batch.events
             seen.end = batch.end
     return seen
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for what another connection or process brings about."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not true():
+            await asyncio.sleep(0.005)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +16,7 @@ from sse_proxy.replay.redis.journal import RedisJournal
 from sse_proxy.replay.redis.recording import EVENT_COST_BYTES
 
 from .conftest import LIMIT_SECONDS
-from .redis_server import BEAT_SECONDS, RedisServer, redis_journal, redis_server
+from .redis_server import BEAT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
 from .replay_journals import (
     CURSORS,
     HEAD,
@@ -29,6 +29,7 @@ from .replay_journals import (
     opened,
     opening,
     read_all,
+    until,
 )
 
 
@@ -40,26 +41,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def here(server: RedisServer) -> AsyncIterator[RedisJournal]:
-    """The replica that generates."""
-    journal = redis_journal(server)
-    yield journal
-    await journal.close()
+async def replica(server: RedisServer) -> AsyncIterator[Replicas]:
+    """Makes replicas, which are closed at the end."""
+    async with replicas_on(server) as make:
+        yield make
 
 
 @pytest.fixture
-async def there(server: RedisServer) -> AsyncIterator[RedisJournal]:
+async def here(replica: Replicas) -> RedisJournal:
+    """The replica that generates."""
+    return replica()
+
+
+@pytest.fixture
+async def there(replica: Replicas) -> RedisJournal:
     """Another one."""
-    journal = redis_journal(server)
-    yield journal
-    await journal.close()
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Wait for what another connection brings about."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not true():
-            await asyncio.sleep(0.005)
+    return replica()
 
 
 async def written(journal: RedisJournal) -> None:
@@ -152,9 +149,9 @@ async def test_an_append_beyond_the_end_or_out_of_order_is_none(here: RedisJourn
     assert End.COMPLETE is (await read_all(await attached(here, mine.stream))).end
 
 
-async def test_a_reader_is_told_that_it_fell_below_what_is_kept(server: RedisServer, there: RedisJournal) -> None:
+async def test_a_reader_is_told_that_it_fell_below_what_is_kept(there: RedisJournal, replica: Replicas) -> None:
     """410 before its response has begun, in the stream afterwards; Redis holds no more than the bound and a node."""
-    journal = redis_journal(server, stream_bytes=16 * (22 + EVENT_COST_BYTES))
+    journal = replica(stream_bytes=16 * (22 + EVENT_COST_BYTES))
     mine = opening()
     recording = await opened(journal, mine)
     for n in range(1, 101):
@@ -170,12 +167,11 @@ async def test_a_reader_is_told_that_it_fell_below_what_is_kept(server: RedisSer
     batch = await reader.read(glance.oldest - 1)
     assert list(range(glance.oldest, 101)) == [n for n, _ in batch.events]
     assert 84 == journal.stats.evictions
-    await journal.close()
 
 
-async def test_an_event_larger_than_the_bound_is_a_gap_and_no_silence(server: RedisServer) -> None:
+async def test_an_event_larger_than_the_bound_is_a_gap_and_no_silence(replica: Replicas) -> None:
     """The stream goes on behind it."""
-    journal = redis_journal(server, stream_bytes=300)
+    journal = replica(stream_bytes=300)
     mine = opening()
     recording = await opened(journal, mine)
     recording.append(1, event(1))
@@ -186,7 +182,6 @@ async def test_an_event_larger_than_the_bound_is_a_gap_and_no_silence(server: Re
     recording.append(3, event(3))
     assert Batch(events=[(3, event(3))]) == await reader.read(2)
     assert recording.resumable
-    await journal.close()
 
 
 async def test_a_stream_is_its_owners(here: RedisJournal, there: RedisJournal) -> None:
@@ -205,10 +200,10 @@ async def test_a_stream_is_its_owners(here: RedisJournal, there: RedisJournal) -
 
 
 @pytest.mark.parametrize("stream", ["", "x", "*", "a" * 31, "A" * 32, "}:meta", "a" * 32 + "\r\nFLUSHALL", "é" * 32])
-async def test_what_is_no_id_never_reaches_redis(server: RedisServer, stream: str) -> None:
+async def test_what_is_no_id_never_reaches_redis(server: RedisServer, stream: str, replica: Replicas) -> None:
     """It is answered as what is not there, without a question."""
     before = server.ask("INFO", "stats")["total_connections_received"]
-    journal = redis_journal(server)
+    journal = replica()
     assert (None, False) == (await journal.attach(stream, OWNER), await journal.stop(stream, OWNER))
     await journal.close()
     # The one more is that of the question.
@@ -264,10 +259,10 @@ async def test_a_dropped_stream_leaves_nothing(server: RedisServer, here: RedisJ
     await opened(here, opening(once="k"))
 
 
-async def test_every_key_has_a_time_to_live(server: RedisServer, there: RedisJournal) -> None:
+async def test_every_key_has_a_time_to_live(server: RedisServer, there: RedisJournal, replica: Replicas) -> None:
     """From its first moment on; from the end on it is that of the setting; nothing is left afterwards."""
     server.ask("FLUSHALL")
-    journal = redis_journal(server, ttl_seconds=0.5)
+    journal = replica(ttl_seconds=2.0)
     mine = opening(once="k", chat="c")
     recording = await opened(journal, mine)
     assert 4 == len(server.lifetimes())
@@ -280,7 +275,7 @@ async def test_every_key_has_a_time_to_live(server: RedisServer, there: RedisJou
     recording.end(End.COMPLETE)
     reader = await attached(there, mine.stream)
     assert End.COMPLETE is (await read_all(reader)).end
-    assert all(0 < milliseconds <= 500 for milliseconds in server.lifetimes().values())
+    assert all(0 < milliseconds <= 2000 for milliseconds in server.lifetimes().values())
     await journal.close()
     assert Batch(end=End.EXPIRED) == await _ended(reader)
     await until(lambda: {"replica"} >= {key.split(":")[1] for key in server.lifetimes()})
@@ -294,11 +289,11 @@ async def _ended(reader: Reader) -> Batch:
     return batch
 
 
-async def test_a_running_streams_keys_live_on(server: RedisServer) -> None:
+async def test_a_running_streams_keys_live_on(server: RedisServer, replica: Replicas) -> None:
     """However long it runs, and though it is silent: they are renewed, those that lead to it too."""
     server.ask("FLUSHALL")
     now = [0.0]
-    journal = redis_journal(server, lambda: now[0])
+    journal = replica(lambda: now[0])
     mine = opening(once="k", chat="c")
     recording = await opened(journal, mine)
     recording.append(1, event(1))
@@ -309,7 +304,6 @@ async def test_a_running_streams_keys_live_on(server: RedisServer) -> None:
             client.pexpire(key, 5000)
         now[0] += 150
         await until(lambda: all(client.pttl(key) > 200_000 for key in names))
-    await journal.close()
 
 
 async def test_stopping_reaches_the_owner_from_any_replica(here: RedisJournal, there: RedisJournal) -> None:
@@ -339,10 +333,10 @@ async def test_a_stop_whose_message_is_lost_comes_with_the_next_reply(server: Re
     await until(lambda: stops)
 
 
-async def test_the_producer_knows_that_somebody_listens_elsewhere(server: RedisServer, there: RedisJournal) -> None:
+async def test_the_producer_knows_that_somebody_listens_elsewhere(there: RedisJournal, replica: Replicas) -> None:
     """As long as a reader is there, on any replica, and from then on when that was."""
     now = [0.0]
-    journal = redis_journal(server, lambda: now[0])
+    journal = replica(lambda: now[0])
     mine, other = opening(), opening()
     recording, unheard = await opened(journal, mine), await opened(journal, other)
     remote = await attached(there, mine.stream)
@@ -358,7 +352,6 @@ async def test_the_producer_knows_that_somebody_listens_elsewhere(server: RedisS
     now[0] = 30.0
     await asyncio.sleep(3 * BEAT_SECONDS)
     assert (20.0, 0.0) == (recording.heard, unheard.heard)
-    await journal.close()
 
 
 async def test_a_cancelled_read_loses_nothing(here: RedisJournal, there: RedisJournal) -> None:
@@ -382,9 +375,11 @@ async def test_a_cancelled_read_loses_nothing(here: RedisJournal, there: RedisJo
     assert 100 == len(events) + len(rest.events)
 
 
-async def test_connections_are_bounded_however_many_read(server: RedisServer, here: RedisJournal) -> None:
+async def test_connections_are_bounded_however_many_read(
+    server: RedisServer, here: RedisJournal, replica: Replicas
+) -> None:
     """Two hundred readers of a hundred streams: eight connections, and one for pub/sub."""
-    journal = redis_journal(server)
+    journal = replica()
     mine = [opening() for _ in range(100)]
     recordings = [await opened(here, one) for one in mine]
     before = server.ask("INFO", "clients")["connected_clients"]
@@ -406,7 +401,6 @@ async def test_connections_are_bounded_however_many_read(server: RedisServer, he
         for reader in readers:
             reader.close()
         await until(lambda: not client.pubsub_channels("sse-proxy:{*"))
-    await journal.close()
 
 
 async def test_an_id_that_is_in_use_is_not_taken(here: RedisJournal, there: RedisJournal) -> None:

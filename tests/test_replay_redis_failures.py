@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,8 @@ from sse_proxy.replay.redis import followed
 from sse_proxy.replay.redis.journal import RedisJournal
 
 from .conftest import LIMIT_SECONDS
-from .redis_server import TIMEOUT_SECONDS, RedisServer, redis_journal, redis_server
-from .replay_journals import HEAD, OWNER, attached, event, opened, opening, read_all
+from .redis_server import TIMEOUT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
+from .replay_journals import HEAD, OWNER, attached, event, opened, opening, read_all, until
 
 
 @pytest.fixture
@@ -28,26 +28,22 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def here(server: RedisServer) -> AsyncIterator[RedisJournal]:
-    """The replica that generates."""
-    journal = redis_journal(server)
-    yield journal
-    await journal.close()
+async def replica(server: RedisServer) -> AsyncIterator[Replicas]:
+    """Makes replicas, which are closed at the end."""
+    async with replicas_on(server) as make:
+        yield make
 
 
 @pytest.fixture
-async def there(server: RedisServer) -> AsyncIterator[RedisJournal]:
+async def here(replica: Replicas) -> RedisJournal:
+    """The replica that generates."""
+    return replica()
+
+
+@pytest.fixture
+async def there(replica: Replicas) -> RedisJournal:
     """Another one."""
-    journal = redis_journal(server)
-    yield journal
-    await journal.close()
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Wait for what another process brings about."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not true():
-            await asyncio.sleep(0.005)
+    return replica()
 
 
 def meta(stream: str) -> str:
@@ -63,7 +59,7 @@ from sse_proxy.replay.base import Opening
 
 async def main(url, stream):
     loop = asyncio.get_running_loop()
-    bounds = {"ttl_seconds": 300, "stream_bytes": 10**6, "total_bytes": 10**7, "beat_seconds": 0.1}
+    bounds = {"ttl_seconds": 300, "stream_bytes": 10**6, "total_bytes": 10**7, "beat_seconds": 0.2}
     journal = RedisJournal(url, clock=loop.time, **bounds)
     recording = await journal.open(Opening(stream=stream, owner="a" * 64, once="k"), lambda: None)
     recording.begin(HEAD)
@@ -128,9 +124,9 @@ async def test_a_second_owner_cannot_append(server: RedisServer, here: RedisJour
     assert ("1", None) == tuple(server.ask("HMGET", meta(mine.stream), "last", "end"))
 
 
-async def test_an_orderly_end_of_the_owner_is_noticed(server: RedisServer, there: RedisJournal) -> None:
+async def test_an_orderly_end_of_the_owner_is_noticed(there: RedisJournal, replica: Replicas) -> None:
     """What it has not ended itself is lost, and nobody waits longer than for a dead one."""
-    journal = redis_journal(server)
+    journal = replica()
     mine = opening()
     recording = await opened(journal, mine)
     recording.append(1, event(1))
@@ -242,9 +238,9 @@ async def test_a_long_outage_is_told_to_readers(
     assert [(1, event(1))] == seen.events
 
 
-async def test_a_stream_is_given_up_above_the_bound_of_what_waits(server: RedisServer) -> None:
+async def test_a_stream_is_given_up_above_the_bound_of_what_waits(server: RedisServer, replica: Replicas) -> None:
     """Memory is bounded in an outage of any length; the producer goes on, and readers are told when Redis is back."""
-    here = redis_journal(server, total_bytes=1000)
+    here = replica(total_bytes=1000)
     mine = opening()
     recording = await opened(here, mine)
     recording.append(1, event(1))
@@ -258,7 +254,6 @@ async def test_a_stream_is_given_up_above_the_bound_of_what_waits(server: RedisS
     recording.end(End.COMPLETE)
     server.signal(signal.SIGCONT)
     assert End.UNAVAILABLE is (await read_all(reader, 1)).end
-    await here.close()
 
 
 async def test_a_full_redis_fails_one_after_the_other(server: RedisServer, here: RedisJournal) -> None:
@@ -280,9 +275,9 @@ async def test_a_full_redis_fails_one_after_the_other(server: RedisServer, here:
     seen.check([event(1), event(2)], End.COMPLETE)
 
 
-async def test_closing_while_redis_is_away_takes_no_time(server: RedisServer) -> None:
+async def test_closing_while_redis_is_away_takes_no_time(server: RedisServer, replica: Replicas) -> None:
     """The end of the process waits for no store."""
-    journal = redis_journal(server)
+    journal = replica()
     recording = await opened(journal)
     server.signal(signal.SIGSTOP)
     recording.append(1, event(1))
