@@ -259,6 +259,31 @@ async def test_a_dropped_stream_leaves_nothing(server: RedisServer, here: RedisJ
     await opened(here, opening(once="k"))
 
 
+async def test_an_opening_that_is_cancelled_leaves_nothing(
+    server: RedisServer, here: RedisJournal, there: RedisJournal
+) -> None:
+    """At whatever point its client leaves: or the next request with the same key would join what nobody generates."""
+    server.ask("FLUSHALL")
+    await opened(here)
+    keys = [f"k{number}" for number in range(40)]
+    cancelled = 0
+    for number, key in enumerate(keys):
+        asking = asyncio.create_task(here.open(opening(once=key, chat=key), lambda: None))
+        await asyncio.sleep(number * 0.00005)
+        asking.cancel()
+        try:
+            recording = await asking
+        except asyncio.CancelledError:
+            cancelled += 1
+        else:
+            assert not isinstance(recording, Taken)
+            recording.end(End.ERROR, keep=False)
+    assert cancelled > 0
+    await until(lambda: sum(key.endswith(":meta") for key in server.lifetimes()) == 1)
+    for key in keys:
+        await opened(there, opening(once=key))
+
+
 async def test_every_key_has_a_time_to_live(server: RedisServer, there: RedisJournal, replica: Replicas) -> None:
     """From its first moment on; from the end on it is that of the setting; nothing is left afterwards."""
     server.ask("FLUSHALL")

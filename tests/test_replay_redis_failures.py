@@ -14,6 +14,7 @@ import pytest
 from sse_proxy.replay.base import Batch, End, Reader, StoreUnavailable, Taken
 from sse_proxy.replay.redis import followed
 from sse_proxy.replay.redis.journal import RedisJournal
+from sse_proxy.replay.redis.writer import Writer
 
 from .conftest import LIMIT_SECONDS
 from .redis_server import TIMEOUT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
@@ -284,3 +285,18 @@ async def test_closing_while_redis_is_away_takes_no_time(server: RedisServer, re
     async with asyncio.timeout(LIMIT_SECONDS):
         await journal.close()
     server.signal(signal.SIGCONT)
+
+
+async def test_a_part_that_dies_is_reported(here: RedisJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours must not show as a stream that cannot be resumed, hours later."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    defect = RuntimeError("a defect")
+
+    async def write(_: Writer) -> bool:
+        raise defect
+
+    monkeypatch.setattr(Writer, "write", write)
+    (await opened(here)).append(1, event(1))
+    await until(lambda: told)
+    assert [defect] == told

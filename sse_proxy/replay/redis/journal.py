@@ -81,19 +81,20 @@ class RedisJournal:
         return self._stats
 
     async def open(self, opening: Opening, on_stop: Callable[[], None]) -> Recording | Taken:
+        if self._link.down_seconds:
+            return NullRecording()
         recording = RedisRecording(opening, self._terms, self._writer.wake, on_stop, self._clock())
         try:
             await self._start()
-            lifetime = self._terms.running_milliseconds
-            call = scripts.OPEN.call(recording.keys[:1], opening.owner, recording.token, self._replica, lifetime)
-            if not await self._link.run(call):
-                return NullRecording()  # 128 random bits twice: somebody else's, so nothing is promised of it
-            if recording.once is not None and (held := await self._claim(recording, recording.once)) is not None:
-                return held
-            if recording.chat is not None:
-                await self._link.run(("SET", recording.chat, opening.stream, "PX", lifetime))
-        except StoreUnavailable:
-            return NullRecording()
+            other = await self._register(recording)
+        except BaseException as error:
+            # What may have been written must not be joined: nobody generates it.
+            recording.end(End.ERROR, keep=False)
+            if isinstance(error, StoreUnavailable):
+                return NullRecording()
+            raise
+        if other is not None:
+            return other
         self._writer.recordings[opening.stream] = recording
         return recording
 
@@ -147,7 +148,21 @@ class RedisJournal:
         self._tasks = [
             asyncio.create_task(running) for running in (self._writer.run(), self._doorbell.run(), self._pulse.run())
         ]
+        for task in self._tasks:
+            task.add_done_callback(_report)
         await self._doorbell.listen(replica_channel(self._replica), self._told)
+
+    async def _register(self, recording: RedisRecording) -> Recording | Taken | None:
+        """Write down that the stream is there, and by what it can be found; else what its producer gets instead."""
+        opening, lifetime = recording.opening, self._terms.running_milliseconds
+        call = scripts.OPEN.call(recording.keys[:1], opening.owner, recording.token, self._replica, lifetime)
+        if not await self._link.run(call):
+            return NullRecording()  # 128 random bits twice: somebody else's, so nothing is promised of it
+        if recording.once is not None and (held := await self._claim(recording, recording.once)) is not None:
+            return held
+        if recording.chat is not None:
+            await self._link.run(("SET", recording.chat, opening.stream, "PX", lifetime))
+        return None
 
     async def _claim(self, recording: RedisRecording, name: str) -> Taken | None:
         """Make *name* lead to this stream, unless it leads to one that is there."""
@@ -181,3 +196,9 @@ class RedisJournal:
         if not followed.readers:
             self._doorbell.leave(followed.channel)
             self._followed.pop(followed.stream, None)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Say it when a part of the journal has died, which nobody awaits."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        task.get_loop().call_exception_handler({"message": "the journal has lost a part", "exception": error})
