@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "flag", "outcome", "version"),
     ("settings",),
     ("core",),
-    ("client_protocol", "errors_http", "lifecycle", "logs", "metrics", "sockets", "upstream", "wire"),
+    ("client_protocol", "errors_http", "lifecycle", "logs", "metrics", "replay", "sockets", "upstream", "wire"),
     (
         "admin",
         "auth",
@@ -47,7 +47,8 @@ FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Computing, and nothing that has a clock, a socket, a file or a framework.
 CORE_MAY_IMPORT = {
     *("__future__", "collections", "collections.abc", "dataclasses", "enum", "functools", "itertools", "typing"),
-    *("base64", "binascii", "codecs", "ipaddress", "json", "math", "re", "string", "struct", "types", "urllib.parse"),
+    *("base64", "binascii", "codecs", "hashlib", "ipaddress", "json", "math", "re", "string", "struct", "types"),
+    *("urllib.parse",),
     *("brotli", "zlib", "zstandard"),
 }
 

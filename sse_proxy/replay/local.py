@@ -1,0 +1,123 @@
+"""A stream that is kept in this process: one ring, and a cursor at each of its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, Self
+
+from .base import Batch, End, Glance, Head, Opening, judge
+from .bell import Bell
+from .ring import Ring
+
+__all__ = ["READ_EVENTS", "LocalReader", "LocalStream"]
+
+#: Events that one `Reader.read` returns at most, so that a long replay is not copied at once.
+READ_EVENTS = 256
+
+
+class _Keeper(Protocol):
+    """Who keeps the bounds."""
+
+    def wrote(self, stream: LocalStream, n: int, event: bytes) -> None: ...
+
+    def ended(self, stream: LocalStream, *, keep: bool) -> None: ...
+
+    def clock(self) -> float: ...
+
+
+class LocalStream:
+    """One stream: `Recording` for its producer, and what its readers look at."""
+
+    def __init__(
+        self, opening: Opening, keeper: _Keeper, on_stop: Callable[[], None], *, max_bytes: int, now: float
+    ) -> None:
+        self.opening = opening
+        self.ring = Ring(max_bytes)
+        self.bell = Bell()
+        self.head: Head | None = None
+        self.over: End | None = None
+        #: When its time is over, from its end on.
+        self.expires = 0.0
+        self.listeners = 0
+        self._last_heard = now
+        self._keeper = keeper
+        #: None once it was called.
+        self._on_stop: Callable[[], None] | None = on_stop
+
+    @property
+    def resumable(self) -> bool:
+        return self.over is not End.EXPIRED
+
+    @property
+    def heard(self) -> float:
+        return self._keeper.clock() if self.listeners else self._last_heard
+
+    def begin(self, head: Head) -> None:
+        self.head = head
+
+    def append(self, n: int, event: bytes) -> None:
+        if self.over is None:
+            self._keeper.wrote(self, n, event)
+            self.bell.ring()
+
+    def end(self, end: End, *, keep: bool = True) -> None:
+        if self.over is None:
+            self.over = end
+            self._keeper.ended(self, keep=keep)
+            self.bell.ring()
+
+    def stop(self) -> None:
+        """Tell the producer, once."""
+        on_stop, self._on_stop = self._on_stop, None
+        if self.over is None and on_stop is not None:
+            on_stop()
+
+    def left(self) -> None:
+        """A reader listens no more."""
+        self.listeners -= 1
+        self._last_heard = self._keeper.clock()
+
+    def glance(self) -> Glance | None:
+        """How it stands."""
+        if self.over is End.EXPIRED:
+            return None
+        return Glance(head=self.head, oldest=self.ring.oldest, latest=self.ring.latest, end=self.over)
+
+
+class LocalReader:
+    """`Reader` of one stream."""
+
+    def __init__(self, stream: LocalStream) -> None:
+        self._stream = stream
+        self._open = True
+        stream.listeners += 1
+
+    @property
+    def head(self) -> Head | None:
+        return self._stream.head
+
+    async def look(self) -> Glance | None:
+        return self._stream.glance()
+
+    async def read(self, after: int) -> Batch:
+        stream = self._stream
+        while True:
+            noted = stream.bell.rung
+            if stream.over is End.EXPIRED:
+                return Batch(end=End.EXPIRED)
+            ring = stream.ring
+            batch = judge(after, ring.after(after, READ_EVENTS), latest=ring.latest, end=stream.over)
+            if batch is not None:
+                return batch
+            await stream.bell.wait(noted)
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._stream.left()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

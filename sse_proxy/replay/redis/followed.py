@@ -1,0 +1,124 @@
+"""The streams that readers of this process follow, and the readers.
+
+However many readers follow a stream here, its news are subscribed to once, and one bell wakes them all; each then reads
+from its own cursor. A read asks for the state first and for the events behind it in one step, so an end that it sees
+comes with all events before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Self
+
+from ..base import Batch, End, Glance, Head, StoreUnavailable, judge
+from ..bell import Bell
+from .keys import stream_channel, stream_keys
+from .link import Link
+from .scripts import READ
+
+__all__ = ["PATIENCE_SECONDS", "READ_EVENTS", "Followed", "RedisReader", "look"]
+
+#: Events that one read returns at most.
+READ_EVENTS = 256
+#: For how long a reader that follows a stream waits for a store that is down.
+PATIENCE_SECONDS = 5.0
+
+
+class Followed:
+    """A stream that has readers here.
+
+    Attributes:
+        replica: The process that produces it.
+        missing_since: When that was first found missing; None while it is not.
+    """
+
+    def __init__(self, stream: str, replica: str) -> None:
+        self.stream = stream
+        self.channel = stream_channel(stream)
+        self.replica = replica
+        self.bell = Bell()
+        self.readers = 0
+        self.missing_since: float | None = None
+
+    def hear(self, _message: bytes) -> None:
+        """`Doorbell` handler: whatever it is, there is news."""
+        self.bell.ring()
+
+
+class RedisReader:
+    """`Reader`; *on_close* is called once."""
+
+    def __init__(self, followed: Followed, owner: str, link: Link, on_close: Callable[[Followed], None]) -> None:
+        self.head: Head | None = None
+        self._followed = followed
+        self._owner = owner
+        self._link = link
+        self._on_close: Callable[[Followed], None] | None = on_close
+        followed.readers += 1
+
+    async def look(self) -> Glance | None:
+        found = await look(self._link, self._followed.stream, self._owner)
+        if found is None:
+            return None
+        self.head = found[1].head
+        return found[1]
+
+    async def read(self, after: int) -> Batch:
+        bell = self._followed.bell
+        while True:
+            noted = bell.rung
+            try:
+                batch = await self._try(after)
+            except StoreUnavailable:
+                # A short outage is none: the pulse rings when it is over, and as long as it lasts.
+                batch = Batch(end=End.UNAVAILABLE) if self._link.down_seconds > PATIENCE_SECONDS else None
+            if batch is not None:
+                return batch
+            await bell.wait(noted)
+
+    def close(self) -> None:
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            self._followed.readers -= 1
+            on_close(self._followed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def _try(self, after: int) -> Batch | None:
+        wants_head = "1" if self.head is None else ""
+        keys = stream_keys(self._followed.stream)
+        found = await self._link.run(READ.call(keys, self._owner, str(after), READ_EVENTS, wants_head))
+        if found is None:
+            return Batch(end=End.EXPIRED)
+        _, head, latest, end, entries = found
+        if head:
+            self.head = json.loads(head)
+        return judge(after, [(_number(key), fields[1]) for key, fields in entries], latest=int(latest), end=_end(end))
+
+
+async def look(link: Link, stream: str, owner: str) -> tuple[str, Glance] | None:
+    """The process that produces *owner*'s *stream*, and how that stands; None: not there, or not *owner*'s.
+
+    Raises:
+        StoreUnavailable: the store is down.
+    """
+    found = await link.run(READ.call(stream_keys(stream), owner, "0", 0, "1"))
+    if found is None:
+        return None
+    replica, head, latest, end, entries = found
+    oldest = _number(entries[0][0]) if entries else int(latest) + 1
+    glance = Glance(head=json.loads(head) if head else None, oldest=oldest, latest=int(latest), end=_end(end))
+    return replica.decode("ascii"), glance
+
+
+def _number(entry: Any) -> int:
+    return int(entry.partition(b"-")[0])
+
+
+def _end(value: Any) -> End | None:
+    return End(value.decode("ascii")) if value else None

@@ -1,0 +1,108 @@
+"""What a process does every beat, so that no message has to arrive for the truth to be known.
+
+It shows that it lives, tries whether the store does, tells producers elsewhere that somebody listens, looks whether
+those are still there, lets its own streams' keys live on, and wakes the readers, who look for themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..base import StoreUnavailable
+from .doorbell import Doorbell
+from .followed import Followed
+from .keys import replica_channel, replica_key, stream_keys
+from .link import Link
+from .recording import RedisRecording
+from .scripts import BURY, Call
+
+__all__ = ["Pulse"]
+
+#: A process that has not shown itself for this many beats is missing.
+_MISSING_BEATS = 3
+
+
+class Pulse:
+    """See the module header.
+
+    Args:
+        replica: This process.
+        recordings, followed: Its streams, and those that its readers follow, by id.
+        beat_seconds: Between two beats.
+        grace_seconds: For which an owner has to be missed before it is taken for dead; after an outage of the store all
+            are missing until they have shown themselves again, which takes a timeout and a beat.
+    """
+
+    def __init__(
+        self,
+        replica: str,
+        link: Link,
+        doorbell: Doorbell,
+        recordings: dict[str, RedisRecording],
+        followed: dict[str, Followed],
+        clock: Callable[[], float],
+        *,
+        beat_seconds: float,
+        grace_seconds: float,
+    ) -> None:
+        self._replica = replica
+        self._link = link
+        self._doorbell = doorbell
+        self._recordings = recordings
+        self._followed = followed
+        self._clock = clock
+        self._beat_seconds = beat_seconds
+        self._grace_seconds = grace_seconds
+
+    async def run(self) -> None:
+        """Beat for ever."""
+        while True:
+            await self.beat()
+            await asyncio.sleep(self._beat_seconds)
+
+    async def beat(self) -> None:
+        """Beat once."""
+        now = self._clock()
+        for recording in list(self._recordings.values()):
+            recording.renew(now)
+        for stream in self._followed.keys() & self._recordings.keys():
+            self._recordings[stream].heard = now
+        try:
+            await self.show()
+            await self._look_for_owners()
+        except StoreUnavailable:
+            # Nobody can be missed where nobody can be seen.
+            for followed in self._followed.values():
+                followed.missing_since = None
+        await self._doorbell.tidy()
+        for followed in list(self._followed.values()):
+            followed.bell.ring()
+
+    async def show(self) -> None:
+        """Show that this process lives.
+
+        Raises:
+            StoreUnavailable: the store is down.
+        """
+        lifetime = max(1, round(self._beat_seconds * _MISSING_BEATS * 1000))
+        await self._link.run(("SET", replica_key(self._replica), "1", "PX", lifetime), probe=True)
+
+    async def _look_for_owners(self) -> None:
+        elsewhere = [one for one in self._followed.values() if one.replica != self._replica]
+        if not elsewhere:
+            return
+        replicas = sorted({one.replica for one in elsewhere})
+        calls: list[Call] = [("EXISTS", replica_key(replica)) for replica in replicas]
+        calls += [("PUBLISH", replica_channel(one.replica), f"hear {one.stream}") for one in elsewhere]
+        replies = await self._link.run_all(calls)
+        there: dict[str, Any] = dict(zip(replicas, replies, strict=False))
+        now = self._clock()
+        for one in elsewhere:
+            if there[one.replica] != 0:
+                one.missing_since = None
+            elif one.missing_since is None:
+                one.missing_since = now
+            elif now - one.missing_since >= self._grace_seconds:
+                await self._link.run(BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel))

@@ -1,0 +1,70 @@
+"""The newest events of one stream, within a bound of bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["EVENT_COST_BYTES", "Ring"]
+
+#: What an event costs besides its bytes: the header of a bytes object, and its places in two deques.
+EVENT_COST_BYTES = 50
+
+
+class Ring:
+    """Events numbered from 1; those that *max_bytes* has no room for any more are evicted, oldest first.
+
+    An event that is larger than the whole ring is not kept, nor is anything before it.
+
+    Attributes:
+        latest: The number of the last event; 0 before the first.
+        bytes: What is kept, `EVENT_COST_BYTES` an event included.
+    """
+
+    __slots__ = ("_events", "_max_bytes", "bytes", "latest")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._events: deque[bytes] = deque()
+        self._max_bytes = max_bytes
+        self.latest = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def oldest(self) -> int:
+        """The first event that is kept; ``latest + 1`` when none is."""
+        return self.latest - len(self._events) + 1
+
+    def append(self, n: int, event: bytes) -> int:
+        """Add the event *n*; returns how many were evicted for it.
+
+        Raises:
+            ValueError: *n* is not ``latest + 1``.
+        """
+        if n != self.latest + 1:
+            raise ValueError(f"event {n} does not follow event {self.latest}")
+        self.latest = n
+        self._events.append(event)
+        self.bytes += len(event) + EVENT_COST_BYTES
+        evicted = 0
+        while self.bytes > self._max_bytes:
+            self.evict()
+            evicted += 1
+        return evicted
+
+    def evict(self) -> None:
+        """Drop the oldest event, of which there must be one."""
+        self.bytes -= len(self._events.popleft()) + EVENT_COST_BYTES
+
+    def clear(self) -> None:
+        """Drop them all."""
+        self._events.clear()
+        self.bytes = 0
+
+    def after(self, n: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to *limit* events from the first kept one behind *n* on."""
+        begin = max(n + 1, self.oldest)
+        base = self.oldest
+        # By index: a deque finds the places near its ends at once, and live readers are at its end.
+        return [(number, self._events[number - base]) for number in range(begin, min(begin + limit, self.latest + 1))]

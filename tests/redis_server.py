@@ -1,0 +1,138 @@
+"""A real redis-server for one test module, and what can be done to it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from sse_proxy.replay.redis.journal import RedisJournal
+
+from .conftest import LIMIT_SECONDS, free_port, require_component
+
+#: Between two beats of the journals under test.
+BEAT_SECONDS = 0.2
+TIMEOUT_SECONDS = 0.4
+
+
+class RedisServer:
+    """A server on a port of its own; *flags* are added to each start."""
+
+    def __init__(self, directory: Path, *flags: str) -> None:
+        self._program = require_component("redis-server")
+        self._directory = directory
+        self._flags = flags
+        # A cluster's node has a second port, 10,000 above.
+        self.port = next(port for port in iter(free_port, None) if port < 55_000)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def client(self) -> redis.Redis:
+        """A connection that is not the journal's, to look with; close it."""
+        return redis.Redis("127.0.0.1", self.port, decode_responses=True)
+
+    def url(self, scheme: str = "redis") -> str:
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        # Small nodes, so that approximate trimming shows with few events.
+        with (self._directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""),
+                    *("--dir", str(self._directory), "--stream-node-max-entries", "4", *self._flags),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                assert time.monotonic() < deadline, (self._directory / "log").read_text()
+                time.sleep(0.01)
+            else:
+                return
+
+    def signal(self, number: signal.Signals) -> None:
+        """Pause it (SIGSTOP) or let it run on (SIGCONT)."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it with all that it knows, unless *flags* made it write that down."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def ask(self, *command: object) -> Any:
+        """The reply to one command."""
+        with self.client as client:
+            return client.execute_command(*command)
+
+    def lifetimes(self) -> dict[str, int]:
+        """Every key with its time to live in milliseconds; -1: for ever."""
+        with self.client as client:
+            return {key: client.pttl(key) for key in client.scan_iter(count=1000)}
+
+
+@contextmanager
+def redis_server(directory: Path, *flags: str) -> Iterator[RedisServer]:
+    """A server that is gone at the end, whatever was done to it."""
+    server = RedisServer(directory, *flags)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def redis_journal(
+    server: RedisServer,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    scheme: str = "redis",
+    ttl_seconds: float = 300.0,
+    stream_bytes: int = 10**6,
+    total_bytes: int = 10**7,
+    connections: int = 8,
+) -> RedisJournal:
+    """A journal of a replica of its own, with a quick pulse; close it."""
+    return RedisJournal(
+        server.url(scheme),
+        ttl_seconds=ttl_seconds,
+        stream_bytes=stream_bytes,
+        total_bytes=total_bytes,
+        clock=clock,
+        connections=connections,
+        timeout_seconds=TIMEOUT_SECONDS,
+        beat_seconds=BEAT_SECONDS,
+    )
+
+
+#: Makes journals as `redis_journal` does.
+Replicas = Callable[..., RedisJournal]
+
+
+@asynccontextmanager
+async def replicas_on(server: RedisServer) -> AsyncIterator[Replicas]:
+    """What makes replicas on *server*, which are closed at the end, however the test ends."""
+    async with AsyncExitStack() as closing:
+
+        def make(clock: Callable[[], float] = time.monotonic, **bounds: Any) -> RedisJournal:
+            journal = redis_journal(server, clock, **bounds)
+            closing.push_async_callback(journal.close)
+            return journal
+
+        yield make
