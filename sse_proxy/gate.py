@@ -111,7 +111,7 @@ class Gate:
         )
         try:
             if await self._admits(scope, exchange):
-                await self._app(scope, exchange.receive, exchange.send)
+                await self._app(scope, exchange.receive, exchange)
                 exchange.check()
         except Exception as error:
             if not await self._told(error, scope, exchange):
