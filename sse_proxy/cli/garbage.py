@@ -12,8 +12,8 @@ import gc
 __all__ = ["THRESHOLDS", "settle"]
 
 #: New objects that begin a collection of the youngest, and how many of those begin one of the next generation, and so
-#: on: some 400,000 objects before all are looked at. That bounds what closed streams leave behind in cycles, at about a
-#: hundred objects and 15 kB each, to some 60 MB where streams are long; CPython's own (700, 10, 10) cost twice as much.
+#: on: some 400,000 objects before all are looked at. A stream leaves no cycles behind, so there is little to find;
+#: CPython's own (700, 10, 10) cost more than twice as much.
 THRESHOLDS = (10_000, 10, 3)
 
 
