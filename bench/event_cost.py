@@ -14,10 +14,8 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import time
 import tracemalloc
@@ -29,6 +27,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from bench.events import form_for
+from bench.rounds import HERE, round_of
 from sse_proxy import Settings, create_app
 from sse_proxy.client_protocol import ClientProtocol
 from sse_proxy.upstream.connection import Connection
@@ -180,19 +179,6 @@ def _measure() -> None:
     sys.stdout.write(json.dumps(found))
 
 
-def _round(checkout: Path) -> dict[str, float]:
-    paths = [str(checkout), str(Path(__file__).resolve().parent.parent)]
-    done = subprocess.run(  # noqa: S603  this very script
-        [sys.executable, __file__, "--round"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # streams that are left open at the end
-        check=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -203,10 +189,10 @@ def main() -> None:
     if arguments.round:
         _measure()
         return
-    checkouts = [Path(__file__).resolve().parent.parent]
+    checkouts = [HERE]
     if arguments.against is not None:
         checkouts.append(arguments.against.resolve())
-    rounds = [[_round(checkout) for checkout in checkouts] for _ in range(arguments.rounds)]
+    rounds = [[round_of(__file__, checkout) for checkout in checkouts] for _ in range(arguments.rounds)]
     print("| | now | before | ratio |" if arguments.against else "| | now |")
     print("|---|---|---|---|" if arguments.against else "|---|---|")
     for name in rounds[0][0]:

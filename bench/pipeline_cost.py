@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench.rounds import HERE, round_of
 
 #: Each round feeds so many chunks.
 _CHUNKS = 20_000
@@ -142,17 +142,6 @@ def _measure() -> None:
     sys.stdout.write(json.dumps(found))
 
 
-def _round(checkout: Path) -> dict[str, float]:
-    done = subprocess.run(  # noqa: S603  this very script
-        [sys.executable, __file__, "--round"],
-        env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
 def _told(rounds: list[float]) -> str:
     return f"{statistics.median(rounds):.0f} | {min(rounds):.0f}-{max(rounds):.0f}"
 
@@ -184,9 +173,9 @@ def main() -> None:
     here: list[dict[str, float]] = []
     there: list[dict[str, float]] = []
     for _ in range(arguments.rounds):
-        here.append(_round(Path(__file__).resolve().parent.parent))
+        here.append(round_of(__file__, HERE))
         if arguments.against is not None:
-            there.append(_round(arguments.against.resolve()))
+            there.append(round_of(__file__, arguments.against.resolve()))
     _table(here, there)
 
 
