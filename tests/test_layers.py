@@ -35,6 +35,7 @@ FLOORS = (
         "middleware",
         "proxy",
         "readiness",
+        "resume",
         "routing",
         "server",
         "streaming",
