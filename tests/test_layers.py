@@ -31,6 +31,7 @@ FLOORS = (
         "drain",
         "exchange",
         "gate",
+        "handshake",
         "listener",
         "middleware",
         "proxy",

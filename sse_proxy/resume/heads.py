@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.cursor import Cursor
 from ..core.dialects import GENERIC, Dialect, StreamState, Voice, dialect_by_name
-from ..core.headers import HeaderList, RawHeaders
+from ..core.headers import HeaderList, RawHeaders, sse_response_headers, without
 from ..replay.base import Head
 
 __all__ = ["Spoken", "head_of"]
+
+#: Of the first client's response, what is no other client's.
+_FIRST_ONE = frozenset({b"location", b"set-cookie", b"x-request-id", b"x-sse-resume", b"x-stream-id"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +24,7 @@ class Spoken:
     """How the clients of one stream are spoken to.
 
     Attributes:
-        status, headers: Of the response, without what belongs to one exchange only.
+        status, headers: Of the first client's response.
         voice: For heartbeats and errors.
         state: What *voice* is told of the stream; a fresh one for each reader.
     """
@@ -39,6 +43,19 @@ class Spoken:
             voice=_named(head["voice"]),
             state=StreamState(identity=dict(head["identity"]), started=True, has_ids=True),
         )
+
+    @property
+    def dialect(self) -> str:
+        """The name of the API whose voice it is."""
+        return self.voice.name if isinstance(self.voice, Dialect) else GENERIC.name
+
+    def headers_from(self, cursor: Cursor) -> HeaderList:
+        """The headers of a response that goes on from *cursor*."""
+        return [
+            *sse_response_headers([*without(self.headers, _FIRST_ONE), (b"cache-control", b"no-store")]),
+            (b"x-stream-id", cursor.stream.encode("ascii")),
+            (b"x-replayed-from", b"%d" % cursor.after),
+        ]
 
 
 def head_of(status: int, headers: RawHeaders, voice: Voice, state: StreamState) -> Head:
