@@ -33,10 +33,10 @@ class Numbering:
         record: Told of every event, in order.
 
     Attributes:
-        stream, apart: As the arguments.
+        stream, apart, record: As the arguments; the last may be changed.
     """
 
-    __slots__ = ("_number", "_prefix", "_record", "_separator", "apart", "stream")
+    __slots__ = ("_number", "_prefix", "_separator", "apart", "record", "stream")
 
     def __init__(self, stream: str, *, apart: bool, after: int = 0, record: Record | None = None) -> None:
         self.stream = stream
@@ -44,7 +44,7 @@ class Numbering:
         self._prefix = stream.encode("ascii")
         self._separator = b"\n\n" if apart else b"\n"
         self._number = after
-        self._record = record
+        self.record = record
 
     def apply(self, blocks: bytes) -> bytes:
         """*blocks*, whole canonical events without ids, with an id each."""
@@ -52,6 +52,6 @@ class Numbering:
         for block in blocks.split(b"\n\n")[:-1]:
             self._number += 1
             numbered.append(b"id: %b.%d%b%b\n\n" % (self._prefix, self._number, self._separator, block))
-            if self._record is not None:
-                self._record(self._number, block + b"\n\n")
+            if self.record is not None:
+                self.record(self._number, block + b"\n\n")
         return b"".join(numbered)

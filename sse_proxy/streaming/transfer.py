@@ -209,6 +209,7 @@ class Transfer:
             "dialect": self.dialect.name,
             "stream": self.is_stream,
             "status": self.client.status,
+            "detached": self.client.detached,
             "age_seconds": round(now - self.started, 3),
             "ttft_seconds": None if self.first_event is None else round(self.first_event - self.started, 3),
             "events": self.events,
