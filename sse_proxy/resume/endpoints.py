@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..core.cursor import Cursor, is_stream_id, parse_event_id, told_event_ids
 from ..core.target import own_path, reserved_name
+from ..core.wish import MAX_KEY_BYTES
 from ..errors import BadRequest, NotFound
 from ..errors_http import method_refused
 from ..settings import Settings
@@ -42,27 +43,27 @@ class Endpoints:
             SSEProxyError: see `Attaching`; nothing was answered.
         """
         scope["sse_proxy.route"] = "resume"
-        name, _, stream = (reserved_name(*own_path(scope)) or "").partition("/")
-        by_chat = name == STREAMS and not stream
-        if not (by_chat or is_stream_id(stream)):
+        name = reserved_name(*own_path(scope)) or ""
+        stream = None if name == STREAMS else name.removeprefix(STREAMS + "/")
+        if stream is not None and not is_stream_id(stream):
             raise NotFound
-        allowed = ("GET",) if by_chat else ("GET", "DELETE")
+        allowed = ("GET",) if stream is None else ("GET", "DELETE")
         if scope["method"] not in allowed:
             for message in method_refused("streams take GET and DELETE", allow=", ".join(allowed).encode()):
                 await send(message)
-        elif scope["method"] == "DELETE":
+        elif stream is not None and scope["method"] == "DELETE":
             await self._attaching.stop(stream, scope["sse_proxy.owner"])
             await no_content(send)
         else:
             await self._replay(stream, scope, receive, send)
 
-    async def _replay(self, stream: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _replay(self, stream: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         query = dict(reversed(parse_qsl(scope.get("query_string", b"").decode(errors="replace"))))
         told = next(iter(told_event_ids(scope["headers"], query)), None)
         has = None if told is None else parse_event_id(told)
         if told is not None and has is None:
             raise NotFound
-        if not stream:
+        if stream is None:
             stream = await self._newest(query, scope["sse_proxy.owner"])
             # Of an older stream of the chat the client may have had all there is.
             if has is not None and has.stream != stream:
@@ -75,4 +76,6 @@ class Endpoints:
     async def _newest(self, query: Mapping[str, str], owner: str) -> str:
         if not (chat := query.get("key")):
             raise BadRequest("expected ?key=")
+        if len(chat.encode(errors="replace")) > MAX_KEY_BYTES:
+            raise NotFound
         return await self._attaching.latest(owner, chat)
