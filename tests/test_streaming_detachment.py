@@ -32,6 +32,8 @@ class Half:
 
     def __init__(self) -> None:
         self.detached = 0
+        self.client = self
+        self.finished = False
 
     def detach(self) -> None:
         self.detached += 1
@@ -62,6 +64,14 @@ async def test_it_ends_when_the_patience_of_the_record_is_over() -> None:
 async def test_it_does_not_begin_where_nobody_could_come_back() -> None:
     """The response ends with its client, as without a record."""
     assert await _detached(Recorded(takes=False)) == (False, 0, [])
+
+
+async def test_a_response_that_has_ended_is_not_ended_again() -> None:
+    """What the application still does behind it is no business of the record's."""
+    half, ended = Half(), list[Exception]()
+    half.finished = True
+    assert Detachment(Recorded(0.0), half, ended.append).begin()  # type: ignore[arg-type]
+    assert ended == []
 
 
 async def test_nothing_is_left_of_a_response_that_is_over() -> None:

@@ -18,6 +18,7 @@ from ..core.numbering import Numbering
 from ..core.wish import RESUME_HEADER
 from ..errors import Outcome, SSEProxyError
 from ..replay.base import End, Head, Recording
+from ..replay.null import NullRecording
 from .heads import head_of
 
 __all__ = ["Recorder", "Stopped", "Stream"]
@@ -130,7 +131,8 @@ class Recorder:
         """The response is over; what has no id on the wire cannot be asked for."""
         is_kept = self._has_begun and self._stream is not None and self._stream.numbering is not None
         self.recording.end(_ENDS.get(outcome or Outcome.STOPPED, End.ERROR), keep=is_kept)
-        # The parts let go of one another, so that no garbage collector has to find them.
+        # The journal keeps its half for a while, and may call this one: it must not keep the connection with it.
+        self.recording, self._send = NullRecording(), _discard
         self._stream = self._stop = self._numbering.record = None
 
     def _started(self, start: Message) -> Message:

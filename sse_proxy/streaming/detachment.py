@@ -63,6 +63,8 @@ class Detachment:
             self._timer = None
 
     def _look(self) -> None:
+        if self._transfer.client.finished:
+            return
         if (left := self._record.patience()) <= 0:
             self._on_end(Abandoned())
             return
