@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -403,6 +405,25 @@ async def test_readers_leave_nothing_behind() -> None:
         await _leave(kept, stream, 30)
         await until(lambda: len(asyncio.all_tasks()) <= before)
         assert listeners(stream.recording) == 0
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_reader_is_gone_without_the_garbage_collector(leaves: bool) -> None:
+    """Which comes seldom in a process that serves."""
+    gc.disable()
+    try:
+        async with keeping() as kept:
+            stream = await kept.stream("a")
+            async with kept.get(stream) as call:
+                await call.until(stream.told("a"))
+                reader = weakref.ref(kept.lifecycle.streams[0])
+                if leaves:
+                    call.leave()
+                else:
+                    stream.recording.end(End.COMPLETE)
+                await until(lambda: reader() is None)
+    finally:
+        gc.enable()
 
 
 async def _leave(kept: Kept, stream: Stream, times: int) -> None:

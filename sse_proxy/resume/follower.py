@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..core.clients import COMMON, variant_of
 from ..core.cursor import Cursor
-from ..core.headers import HeaderList, accepts
+from ..core.headers import accepts
 from ..core.numbering import Numbering
 from ..core.pacing import Pacer
 from ..errors import ClientDisconnected, ClientLeft, ClientStalled, Drained, NotFound, Outcome, SSEProxyError
@@ -81,7 +81,7 @@ class Follower:
             self._pacer,
             settings,
             variant,
-            head=self._head,
+            cursor=cursor,
             on_stall=lambda: self._application.stop(ClientStalled()),
         )
         #: It waits for news, so that it may be stopped without cutting an event.
@@ -107,7 +107,7 @@ class Follower:
             raise
         finally:
             listener.cancel()
-            self._pulse.stop()
+            self._pulse.release()
         if (cause := self._application.cause or error) is not None:
             self._break_off(cause)
 
@@ -203,7 +203,7 @@ class Follower:
             spoken.state.wants_named_errors = self._variant.wants_named_errors
         await self._client.settled()
         if self._client.status is None:
-            await self._client.start(*self._head())
+            await self._client.start(*self._pulse.head())
 
     async def _end(self, end: End) -> None:
         lost = LOST.get(end) or (NotFound if self._reader.head is None else None)
@@ -239,7 +239,3 @@ class Follower:
             client.drop()
         else:
             client.break_off()
-
-    def _head(self) -> tuple[int, HeaderList]:
-        spoken = self._pulse.spoken
-        return spoken.status, spoken.headers_from(self._cursor)

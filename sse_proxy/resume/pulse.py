@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..core.clients import Variant
+from ..core.cursor import Cursor
 from ..core.dialects import GENERIC, StreamState
 from ..core.headers import HeaderList
 from ..core.heartbeat import heartbeat
@@ -24,7 +25,7 @@ class ReaderPulse:
         client, pacer: Of the response.
         settings: The route's.
         variant: How the client differs from others.
-        head: Status and headers of a response that begins before its producer's.
+        cursor: Where the response goes on from.
         on_stall: Called when the client has read nothing for too long.
 
     Attributes:
@@ -39,16 +40,20 @@ class ReaderPulse:
         settings: Settings,
         variant: Variant,
         *,
-        head: Callable[[], tuple[int, HeaderList]],
+        cursor: Cursor,
         on_stall: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._client, self._pacer = client, pacer
         self._mode, self._variant = settings.heartbeat_mode, variant
-        self._head, self._on_stall = head, on_stall
+        self._cursor, self._on_stall = cursor, on_stall
         self._timer: asyncio.TimerHandle | None = None
         self.spoken = Spoken(status=200, headers=[], voice=GENERIC, state=StreamState(has_ids=True))
         self.beats: dict[str, int] = {}
+
+    def head(self) -> tuple[int, HeaderList]:
+        """Status and headers of the response, by what is known."""
+        return self.spoken.status, self.spoken.headers_from(self._cursor)
 
     def arm(self) -> None:
         """Look at the pacer again."""
@@ -62,6 +67,11 @@ class ReaderPulse:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def release(self) -> None:
+        """The response is over: nobody is called any more, nor kept alive until a garbage collector comes."""
+        self.stop()
+        self._on_stall = _nothing
 
     def _tick(self) -> None:
         if self._client.finished:
@@ -78,7 +88,7 @@ class ReaderPulse:
 
     async def _commit(self) -> None:
         """Promise a stream to a client that has waited long enough for its producer to begin."""
-        await self._client.start(*self._head())
+        await self._client.start(*self.head())
         if self._mode != "off":
             await self._beat(data_due=False)
 
@@ -94,6 +104,9 @@ class ReaderPulse:
         if beat is not None:
             self.beats[beat.mode] = self.beats.get(beat.mode, 0) + 1
             await self._client.write_beat(beat.data, data=beat.mode == "data")
+
+
+def _nothing() -> None: ...
 
 
 def reader_limits(settings: Settings) -> Limits:
