@@ -7,13 +7,14 @@ import gc
 import weakref
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from sse_proxy.replay.base import Batch, End
 from sse_proxy.replay.local import LocalStream
 
 from .kept_streams import IDENTITY, Kept, ScriptedJournal, ScriptedReader, Stream, ends, head, keeping, memory
-from .streaming import until
-from .wire import calling
+from .streaming import Upstream, body, chunk, proxied, start, until
+from .wire import calling, chat
 
 ID = "0" * 32
 PATH = f"/-/sse-proxy/streams/{ID}"
@@ -352,6 +353,26 @@ async def test_a_reader_is_listed_among_the_open_streams() -> None:
                 *("me", "resume", "openai_chat", 200, 1),
             )
             assert facts["bytes_out"] == len(stream.told("a"))
+
+
+async def test_a_reader_is_described_as_any_stream() -> None:
+    """Whoever reads ``/-/streams`` finds the same keys."""
+
+    async def holds(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, chunk("a"))
+        await upstream.go.wait()
+
+    async with (
+        proxied(holds, resume="memory") as proxy,
+        chat(proxy.port, headers={"X-SSE-Resume": "on"}) as call,
+    ):
+        await call.until(chunk("a"))
+        async with calling(proxy.port, "GET", call.headers["location"]) as reader:
+            await reader.until(chunk("a"))
+            one, other = (set(stream.describe()) for stream in proxy.lifecycle.streams)
+            assert one == other
+            proxy.upstream.go.set()
 
 
 async def test_a_finished_reader_gets_its_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

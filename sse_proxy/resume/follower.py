@@ -145,6 +145,7 @@ class Follower:
             "dialect": self._pulse.spoken.dialect,
             "stream": True,
             "status": self._client.status,
+            "detached": False,
             "age_seconds": round(now - self._started, 3),
             "ttft_seconds": None,
             "events": self._events,
