@@ -136,6 +136,7 @@ async def test_a_store_that_is_down_is_told_of(bench: Bench) -> None:
         (Outcome.COMPLETED, End.COMPLETE),
         (Outcome.UPSTREAM_TRUNCATED, End.TRUNCATED),
         (Outcome.CLIENT_DISCONNECTED, End.CANCELLED),
+        (Outcome.CLIENT_STALLED, End.CANCELLED),
         (Outcome.STOPPED, End.CANCELLED),
         (Outcome.UPSTREAM_ERROR, End.ERROR),
         (Outcome.IDLE_TIMEOUT, End.ERROR),

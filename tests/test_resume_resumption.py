@@ -7,7 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sse_proxy import create_app
 
 from .streaming import DONE, Running, Upstream, body, chunk, event, proxied, start, until
 from .wire import Call, ask, calling, chat
@@ -324,6 +326,28 @@ async def test_a_client_that_does_not_read_is_dropped_and_not_its_stream() -> No
         status, told = await replayed(proxy.port, call.headers["location"])
         assert status == 200
         assert told == numbered(call.headers["x-stream-id"], [chunk(LONG)] * 40 + TOKENS[3:])
+
+
+async def test_elsewhere_a_client_that_does_not_read_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other servers cannot be told to drop a connection, and their ``send`` would wait for ever."""
+
+    def made(*arguments: Any, **options: Any) -> ASGIApp:
+        app = create_app(*arguments, **options)
+
+        async def lent_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "extensions": {}}, receive, send)
+
+        return lent_nothing
+
+    monkeypatch.setattr("tests.streaming.create_app", made)
+    settings = {"client_stall_timeout_seconds": 0.2, "client_send_buffer_bytes": 8192}
+    async with proxied(_floods, resume="memory", **settings) as proxy:
+        async with kept(proxy.port, receive_buffer_bytes=8192) as call:
+            assert await call.head() == 200
+            await proxy.idle()
+            assert proxy.outcomes() == {"client_stalled": 1}
+        answer = await ask(proxy.port, "GET", call.headers["location"])
+        assert (answer.status, answer.complete) == (200, False)
 
 
 async def test_a_store_that_is_down_costs_no_token() -> None:

@@ -78,6 +78,11 @@ class Client:
         """Body bytes that were for a client."""
         return self._bytes_taken if self.detached else self.bytes_out
 
+    @property
+    def can_be_dropped(self) -> bool:
+        """Whether a send that the client does not take can be ended; elsewhere than on our own server none can."""
+        return self._abort is not None
+
     async def start(self, status: int, headers: HeaderList) -> None:
         """Begin the response."""
         self.status = status

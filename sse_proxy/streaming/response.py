@@ -215,7 +215,7 @@ class Response:
     def _cut(self, cause: Exception) -> None:
         """Stop the application for the sake of *cause*."""
         client = self._client
-        if isinstance(cause, ClientStalled) and not client.finished and self._detaches():
+        if isinstance(cause, ClientStalled) and client.can_be_dropped and not client.finished and self._detaches():
             return
         if self._writer is not None and not client.finished:
             if isinstance(cause, ClientLeft):
