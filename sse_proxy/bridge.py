@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .core.clients import COMMON, variant_of
+from .core.clients import COMMON, is_event_source, variant_of
 from .core.cursor import Cursor, parse_event_id, told_event_ids
 from .core.documents import json_object
 from .core.headers import RawHeaders, accepts, content_length, first, media_type, without
@@ -144,6 +144,7 @@ class Bridge:
             "query_string": self._query,
             "headers": headers,
             "sse_proxy.numbering": Numbering(secrets.token_hex(16), apart=self._ids_apart(scope)),
+            "sse_proxy.reconnects": scope["method"] == "GET" and is_event_source(scope["headers"]),
         }
 
     def _ids_apart(self, scope: Scope) -> bool:

@@ -136,3 +136,53 @@ async def test_a_stream_that_is_drained_ends_with_an_error_for_its_readers_elsew
             await reader.until(ALL[0])
             here.lifecycle.cut_all()
             assert b"the proxy is shutting down" in await reader.rest()
+
+
+async def waits(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    """Nothing until the test lets it, then all."""
+    await upstream.go.wait()
+    await start(send)
+    await body(send, b"".join(ALL), more=False)
+
+
+EVENT_SOURCE = {"Accept": "text/event-stream", "Cache-Control": "no-cache", "User-Agent": "Mozilla/5.0"}
+BRIDGE = {"bridge": "/chat/stream=/v1/chat/completions", "bridge_model": "m"}
+
+
+async def test_an_eventsource_that_loses_its_line_before_the_first_event_comes_back_to_its_stream() -> None:
+    """It has an id from the moment on at which it has a response, so that nothing is generated twice."""
+    async with proxied(waits, resume="memory", commit_after_seconds=0.05, **BRIDGE) as proxy:
+        target = "/chat/stream?prompt=Hi"
+        async with calling(proxy.port, "GET", target, headers=EVENT_SOURCE) as call:
+            told = await call.until(b": ping\n")
+            assert told == b"id: %b.0\n\n: ping\n" % call.headers["x-stream-id"].encode()
+            call.leave()
+        again = {**EVENT_SOURCE, "Last-Event-ID": f"{call.headers['x-stream-id']}.0"}
+        async with calling(proxy.port, "GET", target, headers=again) as call:
+            assert await call.head() == 200
+            proxy.upstream.go.set()
+            assert (await call.rest()).endswith(b'event: done\ndata: {"done":true}\n\n')
+        assert len(proxy.upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Accept": "text/event-stream"}, {**EVENT_SOURCE, "Accept": "*/*"}, {**EVENT_SOURCE, "User-Agent": "x"}],
+)
+async def test_nobody_else_gets_a_block_without_data(headers: dict[str, str]) -> None:
+    """Their parsers may take it for an event."""
+    async with proxied(waits, resume="memory", commit_after_seconds=0.05, **BRIDGE) as proxy:
+        async with calling(proxy.port, "GET", "/chat/stream?prompt=Hi", headers=headers) as call:
+            told = await call.until(b": ping\n")
+            proxy.upstream.go.set()
+            told += await call.rest()
+        assert f"{call.headers['x-stream-id']}.0".encode() not in told
+
+
+async def test_an_eventsource_whose_stream_begins_with_an_event_gets_no_other_block() -> None:
+    """That event has an id."""
+    async with (
+        proxied(trickles, resume="memory", **BRIDGE) as proxy,
+        calling(proxy.port, "GET", "/chat/stream?prompt=Hi", headers=EVENT_SOURCE) as call,
+    ):
+        assert (await call.rest()).startswith(f"id: {call.headers['x-stream-id']}.1\ndata".encode())

@@ -61,6 +61,9 @@ class Recorder:
         send: The server's.
         location: Where the stream can be had again.
         is_named: It can be found by a name of the caller's, too.
+        reconnects: The client is an `EventSource`, which sends its request again with the last id that it has. Without
+            any it would be a new request, so one is sent where the response begins before its first event: a block
+            without data, which dispatches nothing (WHATWG HTML § 9.2.6), but is an event to other parsers.
         detach_seconds: How long it may go on with nobody listening.
         clock: The journal's.
 
@@ -77,6 +80,7 @@ class Recorder:
         send: Send,
         location: str,
         is_named: bool,
+        reconnects: bool = False,
         detach_seconds: float,
         clock: Callable[[], float],
     ) -> None:
@@ -91,7 +95,9 @@ class Recorder:
         self._left = 0.0
         #: Somebody else knows how to find it: the client has its id, or a name leads to it.
         self._is_known = is_named
+        self._reconnects = reconnects
         self._has_begun = False
+        self._first_id = b""
         self._stream: Stream | None = None
         self._stop: Callable[[SSEProxyError], None] | None = None
         self._is_stopped = False
@@ -113,6 +119,8 @@ class Recorder:
         if message["type"] == "http.response.start":
             message = self._started(message)
         await self._send(message)
+        if message["type"] == "http.response.start" and self._first_id:
+            await self._send({"type": "http.response.body", "body": self._first_id, "more_body": True})
 
     def detach(self) -> bool:
         """`Record`: take over the client's part."""
@@ -149,6 +157,8 @@ class Recorder:
 
     def _begin(self, head: Head) -> None:
         self._has_begun = self._is_known = True
+        if self._reconnects and not self._early:
+            self._first_id = b"id: %b.0\n\n" % self._numbering.stream.encode("ascii")
         self.recording.begin(head)
         for n, event in self._early:
             self.recording.append(n, event)

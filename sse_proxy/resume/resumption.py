@@ -85,6 +85,7 @@ class Resumption:
             send=send,
             location=scope.get("root_path", "").rstrip("/") + RESERVED_PREFIX + "streams/" + numbering.stream,
             is_named=opening.once is not None or opening.chat is not None,
+            reconnects=scope.get("sse_proxy.reconnects", False),
             detach_seconds=self._detach_seconds,
             clock=self._clock,
         )
