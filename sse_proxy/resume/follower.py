@@ -82,7 +82,7 @@ class Follower:
             settings,
             variant,
             cursor=cursor,
-            on_stall=lambda: self._application.stop(ClientStalled()),
+            on_stall=lambda: self._stop(ClientStalled()),
         )
         #: It waits for news, so that it may be stopped without cutting an event.
         self._waits = False
@@ -115,7 +115,7 @@ class Follower:
         """`LiveStream`: the process ends, but not the stream."""
         self._drained = True
         if self._waits:
-            self._application.stop(Drained())
+            self._stop(Drained())
 
     def log(self) -> None:
         """One line of its life."""
@@ -162,9 +162,14 @@ class Follower:
             while (await self._receive())["type"] != "http.disconnect":
                 pass
         except Exception as error:  # noqa: BLE001  a body over its limit, mostly; `run` tells it
-            self._application.stop(error)
+            self._stop(error)
         else:
-            self._application.stop(ClientDisconnected())
+            self._stop(ClientDisconnected())
+
+    def _stop(self, cause: Exception) -> None:
+        """End it now, for the first cause that there is."""
+        if self._application.cause is None:
+            self._application.stop(cause)
 
     async def _tell(self, *_: object) -> None:
         after = self._cursor.after
