@@ -33,7 +33,7 @@ compat: ## Every client at everything that upstreams do, to docs/compatibility.m
 fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
 	@scripts/fuzz $(ARGS)
 
-bench: ## Measure beside ten other proxies, which are fetched first, and write docs/benchmarks.md (an hour; needs two quiet cores)
+bench: ## Measure beside ten other proxies, which are fetched first, and write docs/benchmarks.md (45 minutes; needs two quiet cores)
 	@scripts/bench $(ARGS)
 
 bench-quick: ## The same with the main ones, to build/bench/quick/ (8 minutes)

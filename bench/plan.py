@@ -110,7 +110,7 @@ _ALL = [name for name in PEERS if name != "sse-proxy bridge"]
 FULL = Plan(
     name="full",
     rounds=5,
-    window_seconds=5.0,
+    window_seconds=3.0,
     settle_seconds=1.0,
     probes=100,
     burst_opens=1000,

@@ -3,7 +3,7 @@
 - Two callables in ``scope["extensions"]`` end the connection without ending the response: ``sse_proxy.abort`` with a
   reset at once, for a client that does not read; ``sse_proxy.close`` once the client has what it was sent, for one that
   is to see a broken end. An ASGI app can only ask for a close that waits for the flush, for ever if need be.
-- A `Wire`, ``sse_proxy.wire`` there, takes body bytes as ASGI's ``send`` does, but from any callback of the event loop.
+- ASGI's ``send`` has a `Wire`, as its attribute ``wire``, which takes body bytes from any callback of the event loop.
 - An offer to upgrade is ignored (RFC 9110 § 7.8) and the request is served. uvicorn's parser would take the body for
   the other protocol and lose it: every POST of Java's HttpClient, which offers ``h2c``, would arrive empty.
 - Trailer fields are dropped (RFC 9110 § 6.5.1); uvicorn adds them to the headers while the app may be reading those.
@@ -21,31 +21,32 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from uuid import uuid4
 
 import httptools
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .errors import BadRequest
 from .errors_http import render_plain
 from .flag import Flag
-from .wire import Endings, Flow, Wire
+from .wire import Endings, Flow, WiredSend
 
 __all__ = [
     "ABORT_EXTENSION",
     "CLOSE_EXTENSION",
     "LINGER_SECONDS",
     "MAX_FRAMING_BYTES",
-    "WIRE_EXTENSION",
     "ClientProtocol",
 ]
 
 #: Keys of the extensions in the ASGI scope. The first two hold a callable without arguments.
 ABORT_EXTENSION = "sse_proxy.abort"
 CLOSE_EXTENSION = "sse_proxy.close"
-WIRE_EXTENSION = "sse_proxy.wire"
 
 #: How long the last bytes may take to leave after ``sse_proxy.close``.
 LINGER_SECONDS = 5.0
@@ -92,6 +93,7 @@ class ClientProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         self._is_head_complete = False
         self.flow = Flow(transport)
+        self.app = partial(_call, self.app)
         self.pipeline = _Queue()  # type: ignore[assignment]  # by behaviour a deque
         self._expect_request()
 
@@ -122,12 +124,9 @@ class ClientProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         super().on_headers_complete()
         self.cycle.message_event = Flag()
-        chunked = self.parser.get_http_version() != "1.0"
         endings = Endings(self)
-        extensions: Any = {ABORT_EXTENSION: endings.abort, CLOSE_EXTENSION: endings.close}
-        extensions[WIRE_EXTENSION] = Wire(self.transport, self.flow, chunked=chunked)
-        self.scope["extensions"] = extensions
-        if not chunked:
+        self.scope["extensions"] = cast("Any", {ABORT_EXTENSION: endings.abort, CLOSE_EXTENSION: endings.close})
+        if self.parser.get_http_version() == "1.0":
             # uvicorn would send chunks, which a client of HTTP/1.0 takes for content (RFC 9112 § 6.1). Without them
             # the end of the connection ends the body; a Content-Length of the app's is sent all the same.
             self.cycle.chunked_encoding = False
@@ -191,6 +190,11 @@ class ClientProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.send_400_response(message)
+
+
+def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Call *app* with a ``send`` that has a `Wire`."""
+    return app(scope, receive, WiredSend(send))
 
 
 class _UntilClose(int):

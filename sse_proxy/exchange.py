@@ -22,7 +22,7 @@ _LINGER_SECONDS = 2.0
 
 
 class Exchange:
-    """The state of one request; `receive` and `send` are what the app below gets in place of the server's.
+    """The state of one request; the app below gets `receive`, and this as ``send``, in place of the server's.
 
     *request_id* goes on a response that has none. *max_request_bytes*: 0 is no limit. *complete* may change the
     headers of a response just before it starts.
@@ -77,8 +77,13 @@ class Exchange:
             raise RequestTooLarge
         return message
 
-    async def send(self, message: Message) -> None:
-        """Pass *message* on; the start of the response with its headers completed.
+    @property
+    def wire(self) -> object:
+        """The server's, for body bytes that need not pass through here; None where it has none."""
+        return getattr(self._send, "wire", None)
+
+    async def __call__(self, message: Message) -> None:
+        """ASGI's ``send``: pass *message* on; the start of the response with its headers completed.
 
         Raises:
             RequestTooLarge: the app made an answer of its own out of that error; the 413 is to come instead.

@@ -120,7 +120,7 @@ class Gate:
         )
         try:
             if (app := await self._admit(scope, exchange)) is not None:
-                await app(scope, exchange.receive, exchange.send)
+                await app(scope, exchange.receive, exchange)
                 exchange.check()
         except Exception as error:
             if not await self._told(error, scope, exchange):

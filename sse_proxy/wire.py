@@ -1,6 +1,7 @@
 """What a connection of our own server lends to a response.
 
-- `Wire`: the shortest way of body bytes to the client, with no message, no task and no task switch.
+- `Wire`: the shortest way of body bytes to the client, with no message, no task and no task switch. It belongs to
+  ``send`` (`WiredSend`), so that who puts a ``send`` of his own before the server's, to see what goes out, sees it all.
 - `Endings`: two ways to end the connection without ending the response.
 - `Flow`: uvicorn's `FlowControl`, an eighth as heavy.
 """
@@ -9,13 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import Protocol
+from collections.abc import Awaitable
+from types import MethodType
+from typing import Protocol, cast
 
+from starlette.types import Message, Send
 from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from .flag import Flag
 
-__all__ = ["Endable", "Endings", "Flow", "Wire"]
+__all__ = ["Endable", "Endings", "Flow", "Wire", "WiredSend"]
 
 #: The first lines of chunks (RFC 9112 § 7.1) as long as most events are: formatting costs more than all the rest here.
 _SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
@@ -59,6 +64,21 @@ class Wire:
         else:
             self._transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
         return not self._flow.write_paused
+
+
+class WiredSend:
+    """uvicorn's *send* of one response, and the `Wire` beside it."""
+
+    __slots__ = ("_send", "wire")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        cycle = cast("RequestResponseCycle", cast("MethodType", send).__self__)
+        # Known now for HTTP/1.0, which has no chunks; else not before the response begins.
+        self.wire = Wire(cycle.transport, cycle.flow, chunked=cycle.chunked_encoding is not False)
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        return self._send(message)
 
 
 class Endable(Protocol):

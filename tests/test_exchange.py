@@ -68,7 +68,7 @@ async def test_a_body_over_the_limit_raises_and_spoils_any_other_answer() -> Non
     with pytest.raises(RequestTooLarge):
         await exchange.receive()
     with pytest.raises(RequestTooLarge):
-        await exchange.send({"type": "http.response.start", "status": 502, "headers": []})
+        await exchange({"type": "http.response.start", "status": 502, "headers": []})
     assert (server.sent, exchange.code) == ([], 500)
 
 
@@ -77,8 +77,8 @@ async def test_headers_are_completed_once_and_bodies_pass_as_they_are() -> None:
     server = Server()
     exchange = server.exchange()
     body: Message = {"type": "http.response.body", "body": b"x", "more_body": False}
-    await exchange.send({"type": "http.response.start", "status": 201})
-    await exchange.send(body)
+    await exchange({"type": "http.response.start", "status": 201})
+    await exchange(body)
     assert server.sent[0]["headers"] == [(b"x-request-id", b"id"), (b"completed", b"yes")]
     assert server.sent[1] is body
     assert exchange.code == 201
@@ -87,7 +87,7 @@ async def test_headers_are_completed_once_and_bodies_pass_as_they_are() -> None:
 async def test_a_response_keeps_an_id_of_its_own() -> None:
     """The upstream's wins."""
     server = Server()
-    await server.exchange().send({"type": "http.response.start", "status": 200, "headers": [(b"X-Request-Id", b"up")]})
+    await server.exchange()({"type": "http.response.start", "status": 200, "headers": [(b"X-Request-Id", b"up")]})
     assert server.sent[0]["headers"] == [(b"X-Request-Id", b"up"), (b"completed", b"yes")]
 
 

@@ -201,3 +201,18 @@ def test_it_is_stopped_whenever_somebody_says_so(early: bool) -> None:
     bench.recorder.finish(Outcome.STOPPED)
     bench.recorder.on_stop()
     assert len(bench.stopped) == 1
+
+
+async def test_body_bytes_go_by_the_servers_wire(bench: Bench) -> None:
+    """If it has one: the recorder has seen them, by the numbering."""
+
+    class Wired:
+        wire = object()
+
+        async def __call__(self, message: Message) -> None: ...
+
+    assert bench.recorder.wire is None
+    recorder = Recorder(
+        bench.numbering, send=Wired(), location="", is_named=False, detach_seconds=1.0, clock=lambda: 0.0
+    )
+    assert recorder.wire is Wired.wire

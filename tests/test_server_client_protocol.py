@@ -22,7 +22,6 @@ from .server_app import Client, running
 
 UPGRADE = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
 ENDINGS = ("sse_proxy.abort", "sse_proxy.close")
-EXTENSIONS = [*ENDINGS, "sse_proxy.wire"]
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -57,7 +56,7 @@ async def test_each_request_gets_its_own_extensions() -> None:
     async with running() as server, server.client() as client:
         for _ in range(2):
             status, body = await client.answer("/scope")
-            assert (status, json.loads(body)["extensions"]) == (200, EXTENSIONS)
+            assert (status, json.loads(body)["extensions"]) == (200, sorted(ENDINGS))
 
 
 async def test_a_connection_shares_its_dictionary_s_keys() -> None:
@@ -292,7 +291,6 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(path: 
     for extensions in kept:
         for ending in ENDINGS:
             extensions[ending]()
-        assert not extensions["sse_proxy.wire"].write(b"x")
 
 
 async def test_a_reset_connection_leaves_no_timer_behind() -> None:

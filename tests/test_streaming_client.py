@@ -12,10 +12,24 @@ from sse_proxy.core.pacing import Limits, Pacer
 from sse_proxy.streaming.client import Client
 
 
+class Wire:
+    """Our own server's, which takes *room* writes."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes) -> bool:
+        self.sent.append(data)
+        self.room -= 1
+        return self.room > 0
+
+
 class Server:
     """A server's ``send`` that takes a message only when it is let."""
 
     def __init__(self) -> None:
+        self.wire: Wire | None = None
         self.messages: list[Message] = []
         self.free = asyncio.Event()
         self.free.set()
@@ -32,8 +46,9 @@ class Server:
         return b"".join(message.get("body", b"") for message in self.messages)
 
 
-def _client(server: Server, **extensions: Any) -> tuple[Client, Pacer]:
+def _client(server: Server, *, wire: Wire | None = None, **extensions: Any) -> tuple[Client, Pacer]:
     pacer = Pacer(Limits(), 0.0)
+    server.wire = wire
     scope = {"type": "http", "extensions": {f"sse_proxy.{name}": end for name, end in extensions.items()}}
     return Client(scope if extensions else {"type": "http"}, server, pacer, lambda: 1.0), pacer
 
@@ -117,23 +132,10 @@ async def test_a_heartbeat_that_fails_is_told_unless_the_client_is_gone(error: E
     assert [context["exception"] for context in contexts] == [error] * told
 
 
-class Wire:
-    """Our own server's, which takes *room* writes."""
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.sent: list[bytes] = []
-
-    def write(self, data: bytes) -> bool:
-        self.sent.append(data)
-        self.room -= 1
-        return self.room > 0
-
-
 async def test_there_is_a_sink_only_where_the_server_lends_a_wire() -> None:
     """Elsewhere all goes through ``send``."""
     for wire in (None, Wire(9)):
-        client, _ = _client(Server(), **({} if wire is None else {"wire": wire}))
+        client, _ = _client(Server(), wire=wire)
         client.flow(print)
         assert (client.sink is print) == (wire is not None)
 

@@ -100,11 +100,14 @@ def test_without_a_client_only_the_upstream_can_be_late() -> None:
 
 
 class _Lent:
-    """What our own server lends to a response."""
+    """Our own server's ``send``, and what it lends to a response."""
 
     def __init__(self) -> None:
+        self.wire = self
         self.written = b""
         self.aborted = 0
+
+    async def __call__(self, message: Message) -> None: ...
 
     def write(self, data: bytes) -> bool:
         self.written += data
@@ -116,13 +119,10 @@ class _Lent:
 
 async def test_a_client_that_is_detached_takes_everything() -> None:
     """The connection is given up at once; what is written afterwards goes nowhere, waits for nobody, is not counted."""
-    lent, sent = _Lent(), []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    extensions = {"sse_proxy.abort": lent.abort, "sse_proxy.wire": lent}
-    client = Client({"type": "http", "extensions": extensions}, send, Pacer(Limits(), 0.0), lambda: 0.0)
+    lent = _Lent()
+    client = Client(
+        {"type": "http", "extensions": {"sse_proxy.abort": lent.abort}}, lent, Pacer(Limits(), 0.0), lambda: 0.0
+    )
     await client.start(200, [])
     await client.write(b"123")
     client.flow(client.write_now)

@@ -23,6 +23,8 @@ INTRODUCTION = """\
 What a streaming proxy costs per event, what it adds to the first token, and what an open stream weighs: sse-proxy with
 all that it does by default (heartbeats, verified endings, checks of the framing, metrics, log) beside others that only
 pass bytes on. `make bench` makes this page on any Linux machine with two cores; `make bench-quick` takes a few minutes.
+
+Where the time and the memory go, and what stands in the way of the goals that are missed: [profile.md](profile.md).
 """
 
 SECTIONS = (

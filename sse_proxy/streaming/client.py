@@ -3,9 +3,9 @@
 Two parties write: the application's task, and now and then a heartbeat. A heartbeat starts only while no send is in
 flight, and a write waits for a heartbeat that is: so no lock is needed, and no event is ever split.
 
-Our own server also takes bytes outside of any task, which is how nearly every event goes out: `Client.sink` is what
-they are given to. There is none while somebody would have to wait, for a client that does not keep up or a heartbeat;
-the next write of the task's that came through brings it back.
+The ``send`` of our own server has a ``wire``, which takes bytes outside of any task. That is how nearly every event
+goes out: `Client.sink` is what they are given to. There is none while somebody would have to wait, for a client that
+does not keep up or a heartbeat; the next write of the task's that came through brings it back.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Client:
         extensions = scope.get("extensions") or {}
         self._abort: Callable[[], None] | None = extensions.get("sse_proxy.abort")
         self._close: Callable[[], None] | None = extensions.get("sse_proxy.close")
-        self._wire: Wire | None = extensions.get("sse_proxy.wire")
+        self._wire: Wire | None = getattr(send, "wire", None)
         self._beat: asyncio.Task[None] | None = None
         self.status: int | None = None
         self.sink: Callable[[bytes], None] | None = None
