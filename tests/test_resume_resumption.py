@@ -317,7 +317,7 @@ async def _floods(upstream: Upstream, scope: Scope, receive: Receive, send: Send
 
 async def test_a_client_that_does_not_read_is_dropped_and_not_its_stream() -> None:
     """It holds the others for no longer than ``client_stall_timeout_seconds``."""
-    settings = {"client_stall_timeout_seconds": 0.2, "client_send_buffer_bytes": 8192}
+    settings = {"client_stall_timeout_seconds": 1.0, "client_send_buffer_bytes": 8192}
     async with proxied(_floods, resume="memory", **settings) as proxy:
         async with kept(proxy.port, receive_buffer_bytes=8192) as call:
             assert await call.head() == 200
@@ -340,7 +340,7 @@ async def test_elsewhere_a_client_that_does_not_read_ends_its_stream(monkeypatch
         return lent_nothing
 
     monkeypatch.setattr("tests.streaming.create_app", made)
-    settings = {"client_stall_timeout_seconds": 0.2, "client_send_buffer_bytes": 8192}
+    settings = {"client_stall_timeout_seconds": 1.0, "client_send_buffer_bytes": 8192}
     async with proxied(_floods, resume="memory", **settings) as proxy:
         async with kept(proxy.port, receive_buffer_bytes=8192) as call:
             assert await call.head() == 200

@@ -172,8 +172,10 @@ def test_a_low_heartbeat_is_a_warning(tmp_path: Path) -> None:
     [
         (
             {"resume": "disk"},
-            'resume: got "disk" (flag --resume), expected '
-            + "off, memory, redis://HOST[:PORT][/DB], rediss://… or redis+cluster://…",
+            (
+                'resume: got "disk" (flag --resume), expected '
+                "off, memory, redis://HOST[:PORT][/DB], rediss://… or redis+cluster://…"
+            ),
         ),
         (
             {"max_buffer_bytes": "x"},
