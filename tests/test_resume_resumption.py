@@ -328,6 +328,19 @@ async def test_a_client_that_does_not_read_is_dropped_and_not_its_stream() -> No
         assert told == numbered(call.headers["x-stream-id"], [chunk(LONG)] * 40 + TOKENS[3:])
 
 
+async def test_a_client_that_does_not_read_is_not_in_the_way_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line may be dead, and the one who listens be the same person on another one."""
+    monkeypatch.setattr("sse_proxy.streaming.detachment.SLOW_SECONDS", 0.2)
+    async with proxied(_floods, resume="memory", client_send_buffer_bytes=8192) as proxy:
+        async with kept(proxy.port, receive_buffer_bytes=8192) as call:
+            assert await call.head() == 200
+            stream = call.headers["x-stream-id"]
+            async with calling(proxy.port, "GET", call.headers["location"]) as other:
+                assert await other.rest() == numbered(stream, [chunk(LONG)] * 40 + TOKENS[3:])
+        await proxy.idle()
+        assert proxy.outcomes() == {"completed": 1}
+
+
 async def test_elsewhere_a_client_that_does_not_read_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other servers cannot be told to drop a connection, and their ``send`` would wait for ever."""
 

@@ -122,6 +122,11 @@ class Recorder:
         if message["type"] == "http.response.start" and self._first_id:
             await self._send({"type": "http.response.body", "body": self._first_id, "more_body": True})
 
+    @property
+    def heard(self) -> float:
+        """`Record`: when a reader was last known to listen."""
+        return self.recording.heard
+
     def detach(self) -> bool:
         """`Record`: take over the client's part."""
         self._left = self._clock()
