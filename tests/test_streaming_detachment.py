@@ -193,3 +193,17 @@ async def test_a_client_that_is_detached_takes_everything() -> None:
     assert (client.bytes_out, client.bytes_taken) == (9, 5)
     client.drop()
     assert (client.finished, lent.aborted) == (True, 1)
+
+
+async def test_a_client_of_another_server_is_detached_too() -> None:
+    """Once it has left; there is nothing of the connection's to let go of."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    client = Client({"type": "http"}, send, Pacer(Limits(), 0.0), lambda: 0.0)
+    client.detach()
+    assert not client.can_be_dropped
+    await client.write(b"1", end=True)
+    assert (len(sent), client.finished, client.bytes_taken) == (1, True, 0)
