@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sse_proxy import create_app
+from sse_proxy.replay.base import Opening, Recording, Taken
+from sse_proxy.replay.memory import MemoryJournal
 
 from .streaming import DONE, Running, Upstream, body, chunk, event, proxied, start, until
 from .wire import Call, ask, calling, chat
@@ -215,6 +218,26 @@ async def test_the_caller_stops_its_stream() -> None:
         assert (await ask(proxy.port, "DELETE", location)).status == 204
         assert await proxy.outcome() == "stopped"
         assert (await replayed(proxy.port, location, after=1))[1] == told
+
+
+async def test_a_stream_is_stopped_before_its_response_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its chat's name, from another connection; nothing of it is kept, as it has not begun."""
+    opens = MemoryJournal.open
+
+    async def opened_and_stopped(
+        journal: MemoryJournal, opening: Opening, on_stop: Callable[[], None]
+    ) -> Recording | Taken:
+        recording = await opens(journal, opening, on_stop)
+        assert await journal.stop(opening.stream, opening.owner)
+        return recording
+
+    monkeypatch.setattr(MemoryJournal, "open", opened_and_stopped)
+    async with proxied(holds, resume="memory") as proxy:
+        async with kept(proxy.port) as call:
+            answer = await call.answer()
+        assert (answer.status, answer.error["code"], answer.complete) == (410, "stopped", True)
+        assert await proxy.outcome() == "stopped"
+        assert proxy.value("replay_streams") == 0
 
 
 async def test_a_key_joins_the_running_stream_of_the_same_caller() -> None:
