@@ -22,6 +22,12 @@ def test_a_head_survives_a_store(dialect: Dialect) -> None:
     assert (spoken.state.identity, spoken.state.started) == (state.identity, True)
 
 
+def test_what_is_one_clients_own_is_not_kept() -> None:
+    """A cookie above all: a store is no place for it."""
+    own = [(b"Set-Cookie", b"a=b"), (b"x-request-id", b"1"), (b"x-stream-id", b"2"), (b"location", b"/3")]
+    assert head_of(200, [*own, *HEADERS], GENERIC, StreamState()) == head_of(200, HEADERS, GENERIC, StreamState())
+
+
 def test_a_reader_gets_the_heartbeat_of_a_stream_with_ids() -> None:
     """A comment with a blank line would kill SDKs that have seen an id (DESIGN fact 1)."""
     spoken = Spoken.of(head_of(200, HEADERS, GENERIC, StreamState()))

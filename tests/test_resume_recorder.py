@@ -48,7 +48,7 @@ class Stream:
 class Bench:
     """A recorder, and all that it deals with."""
 
-    def __init__(self, *, is_named: bool = False) -> None:
+    def __init__(self, *, is_named: bool = False, detach_seconds: float = 10.0) -> None:
         self.numbering = Numbering(STREAM, apart=False)
         self.now = 100.0
         self.sent: list[Message] = []
@@ -59,10 +59,10 @@ class Bench:
             send=self._send,
             location="/streams/x",
             is_named=is_named,
-            detach_seconds=10.0,
+            detach_seconds=detach_seconds,
             clock=lambda: self.now,
         )
-        self.recorder.recording = self.recording
+        self.recorder.record_in(self.recording)
         self.stream = Stream(self.numbering)
 
     def bind(self) -> None:
@@ -168,6 +168,16 @@ async def test_patience_lasts_from_when_somebody_was_last_heard(bench: Bench) ->
     assert bench.recorder.patience() == 8.0
     bench.recording.resumable = False
     assert bench.recorder.patience() == 0.0
+
+
+@pytest.mark.parametrize(("heard", "goes_on"), [(0.0, False), (97.0, False), (99.0, True), (100.0, True)])
+async def test_without_patience_it_goes_on_while_somebody_listens(heard: float, goes_on: bool) -> None:
+    """Who does so elsewhere was last heard of some seconds ago."""
+    bench = Bench(detach_seconds=0.0)
+    bench.bind()
+    await bench.start(200, SSE)
+    bench.recording.heard = heard
+    assert bench.recorder.detach() is goes_on
 
 
 async def test_nobody_is_waited_for_who_cannot_know_of_it(bench: Bench) -> None:

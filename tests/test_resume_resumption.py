@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sse_proxy import create_app
+from sse_proxy.replay.base import Opening, Recording, Taken
+from sse_proxy.replay.memory import MemoryJournal
 
 from .streaming import DONE, Running, Upstream, body, chunk, event, proxied, start, until
 from .wire import Call, ask, calling, chat
@@ -217,6 +220,26 @@ async def test_the_caller_stops_its_stream() -> None:
         assert (await replayed(proxy.port, location, after=1))[1] == told
 
 
+async def test_a_stream_is_stopped_before_its_response_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its chat's name, from another connection; nothing of it is kept, as it has not begun."""
+    opens = MemoryJournal.open
+
+    async def opened_and_stopped(
+        journal: MemoryJournal, opening: Opening, on_stop: Callable[[], None]
+    ) -> Recording | Taken:
+        recording = await opens(journal, opening, on_stop)
+        assert await journal.stop(opening.stream, opening.owner)
+        return recording
+
+    monkeypatch.setattr(MemoryJournal, "open", opened_and_stopped)
+    async with proxied(holds, resume="memory") as proxy:
+        async with kept(proxy.port) as call:
+            answer = await call.answer()
+        assert (answer.status, answer.error["code"], answer.complete) == (410, "stopped", True)
+        assert await proxy.outcome() == "stopped"
+        assert proxy.value("replay_streams") == 0
+
+
 async def test_a_key_joins_the_running_stream_of_the_same_caller() -> None:
     """A POST that is sent twice generates once; another caller's key, or another API's, is another one."""
     key = {"Idempotency-Key": "k", "Authorization": "Bearer a"}
@@ -326,6 +349,19 @@ async def test_a_client_that_does_not_read_is_dropped_and_not_its_stream() -> No
         status, told = await replayed(proxy.port, call.headers["location"])
         assert status == 200
         assert told == numbered(call.headers["x-stream-id"], [chunk(LONG)] * 40 + TOKENS[3:])
+
+
+async def test_a_client_that_does_not_read_is_not_in_the_way_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line may be dead, and the one who listens be the same person on another one."""
+    monkeypatch.setattr("sse_proxy.streaming.detachment.SLOW_SECONDS", 0.2)
+    async with proxied(_floods, resume="memory", client_send_buffer_bytes=8192) as proxy:
+        async with kept(proxy.port, receive_buffer_bytes=8192) as call:
+            assert await call.head() == 200
+            stream = call.headers["x-stream-id"]
+            async with calling(proxy.port, "GET", call.headers["location"]) as other:
+                assert await other.rest() == numbered(stream, [chunk(LONG)] * 40 + TOKENS[3:])
+        await proxy.idle()
+        assert proxy.outcomes() == {"completed": 1}
 
 
 async def test_elsewhere_a_client_that_does_not_read_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:

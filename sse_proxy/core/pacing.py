@@ -65,12 +65,13 @@ class Pacer:
     """
 
     __slots__ = (
-        "_alone", "_committed", "_completed", "_events", "_last_data", "_limits", "_sent", "_shortest", "_started",
-        "last_event", "last_write", "sending_since",
+        "_alone", "_committed", "_completed", "_events", "_last_data", "_limits", "_look", "_sent", "_shortest",
+        "_started", "last_event", "last_write", "sending_since",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._alone = False
+        self._look = _NEVER
         self.limit(limits)
         self._started = now
         #: The whole request is with the application (or upstream) since then; None while it is uploaded.
@@ -90,7 +91,12 @@ class Pacer:
         self._limits = limits
         starting = (limits.heartbeat, limits.commit_after, limits.first_event, limits.idle, limits.client_stall)
         #: No clock that something yet to happen starts can run out sooner.
-        self._shortest = min((seconds for seconds in starting if seconds), default=_NEVER)
+        self._shortest = min((self._look, *(seconds for seconds in starting if seconds)))
+
+    def look_every(self, seconds: float) -> None:
+        """Have the owner look so often at the least, for something of its own; arm the timer again."""
+        self._look = seconds
+        self.limit(self._limits)
 
     def leave_alone(self) -> None:
         """There is no client any more: no heartbeat is due, and none can be late to read; arm the timer again."""

@@ -15,7 +15,7 @@ from ..replay.base import Head
 
 __all__ = ["Spoken", "head_of"]
 
-#: Of the first client's response, what is no other client's.
+#: Of the first client's response, what is no other client's, nor any store's to keep.
 _FIRST_ONE = frozenset({b"location", b"set-cookie", b"x-request-id", b"x-sse-resume", b"x-stream-id"})
 
 
@@ -52,7 +52,7 @@ class Spoken:
     def headers_from(self, cursor: Cursor) -> HeaderList:
         """The headers of a response that goes on from *cursor*."""
         return [
-            *sse_response_headers([*without(self.headers, _FIRST_ONE), (b"cache-control", b"no-store")]),
+            *sse_response_headers([*self.headers, (b"cache-control", b"no-store")]),
             (b"x-stream-id", cursor.stream.encode("ascii")),
             (b"x-replayed-from", b"%d" % cursor.after),
         ]
@@ -62,7 +62,7 @@ def head_of(status: int, headers: RawHeaders, voice: Voice, state: StreamState) 
     """The head of a response that begins so."""
     return {
         "status": status,
-        "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers],
+        "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in without(headers, _FIRST_ONE)],
         "voice": voice.name if isinstance(voice, Dialect) else GENERIC.name,
         "identity": state.identity,
     }

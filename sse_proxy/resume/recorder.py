@@ -23,6 +23,9 @@ from .heads import head_of
 
 __all__ = ["Recorder", "Stopped", "Stream"]
 
+#: How old the news may be that somebody on another replica listens.
+_NEWS_SECONDS = 3.0
+
 _ENDS = {
     Outcome.COMPLETED: End.COMPLETE,
     Outcome.UPSTREAM_TRUNCATED: End.TRUNCATED,
@@ -68,7 +71,7 @@ class Recorder:
         clock: The journal's.
 
     Attributes:
-        recording: In the journal; set before the response begins.
+        recording: In the journal.
     """
 
     recording: Recording
@@ -92,7 +95,7 @@ class Recorder:
         self._location = location
         self._detach_seconds = detach_seconds
         self._clock = clock
-        self._left = 0.0
+        self._opened = self._left = 0.0
         #: Somebody else knows how to find it: the client has its id, or a name leads to it.
         self._is_known = is_named
         self._reconnects = reconnects
@@ -101,6 +104,10 @@ class Recorder:
         self._stream: Stream | None = None
         self._stop: Callable[[SSEProxyError], None] | None = None
         self._is_stopped = False
+
+    def record_in(self, recording: Recording) -> None:
+        """Record in *recording*, which was opened just now."""
+        self.recording, self._opened = recording, recording.heard
 
     def bind(self, stream: Stream, stop: Callable[[SSEProxyError], None]) -> None:
         """Record *stream*, which *stop* ends."""
@@ -127,6 +134,11 @@ class Recorder:
         if message["type"] == "http.response.start" and self._first_id:
             await self._send({"type": "http.response.body", "body": self._first_id, "more_body": True})
 
+    @property
+    def heard(self) -> float:
+        """`Record`: when a reader was last known to listen."""
+        return self.recording.heard
+
     def detach(self) -> bool:
         """`Record`: take over the client's part."""
         self._left = self._clock()
@@ -137,9 +149,13 @@ class Recorder:
 
     def patience(self) -> float:
         """`Record`: how long it may go on, if nobody comes; what cannot be replayed any more may not."""
-        if not self.recording.resumable:
+        recording = self.recording
+        if not recording.resumable:
             return 0.0
-        return max(self.recording.heard, self._left) + self._detach_seconds - self._clock()
+        until = self._left + self._detach_seconds
+        if recording.heard > self._opened:  # else nobody was there yet
+            until = max(until, recording.heard + max(self._detach_seconds, _NEWS_SECONDS))
+        return until - self._clock()
 
     def finish(self, outcome: Outcome | None) -> None:
         """The response is over; what has no id on the wire cannot be asked for."""

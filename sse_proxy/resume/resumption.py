@@ -92,7 +92,7 @@ class Resumption:
         opened = await self._journal.open(opening, recorder.on_stop)
         if isinstance(opened, Taken):
             return Joined(self._attaching, opened.stream, apart=numbering.apart)
-        recorder.recording = opened
+        recorder.record_in(opened)
         scope["sse_proxy.numbering"] = numbering
         return recorder
 

@@ -78,8 +78,8 @@ class Response:
             facts, policy, metrics, self._loop.time, on_deadline=self._on_deadline, numbering=numbering
         )
         self.outlet = self._client = self.transfer.client = Client(scope, send, self.transfer.pacer, self._loop.time)
-        self._pulse = Pulse(self.transfer, self._cut)
-        self._detachment = None if record is None else Detachment(record, self.transfer, self._cut)
+        self._detachment = None if record is None else Detachment(record, self.transfer, receiver, self._cut)
+        self._pulse = Pulse(self.transfer, self._cut, self._detachment)
         self.outcome: Outcome | None = None
         self.silence: float | None = None
         self._body: Body | None = None
@@ -215,7 +215,7 @@ class Response:
     def _cut(self, cause: Exception) -> None:
         """Stop the application for the sake of *cause*."""
         client = self._client
-        if isinstance(cause, ClientStalled) and client.can_be_dropped and not client.finished and self._detaches():
+        if isinstance(cause, ClientStalled) and not client.finished and self._detaches():
             return
         if self._writer is not None and not client.finished:
             if isinstance(cause, ClientLeft):
@@ -234,7 +234,7 @@ class Response:
 
     def _detaches(self) -> bool:
         """Whether the response goes on without its client, which has left or does not read."""
-        return self._detachment is not None and self._receiver.complete and self._detachment.begin()
+        return self._detachment is not None and self._detachment.begin()
 
     def _end(self) -> None:
         """The stream is over for its client, whatever the application still does (background tasks, mostly)."""
