@@ -26,6 +26,18 @@ PAGE = b"""\
     await streamChat("Hi", (token) => (seen.text += token)).catch((error) => (seen.error = error.message));
     return seen;
   };
+  window.askInATunnel = async (example) => {
+    const { streamChat } = await import(`/${example}.js`);
+    const seen = { text: "", error: null, tunnels: 0 };
+    await streamChat("Hi", (token) => {
+      seen.text += token;
+      if (seen.tunnels === 0 && seen.text.length > 50) {
+        seen.tunnels += 1;
+        window.setOffline(true).then(() => setTimeout(() => window.setOffline(false), 4000));
+      }
+    }).catch((error) => (seen.error = error.message));
+    return seen;
+  };
 </script>
 """
 WORDS = [f"word{n} " for n in range(200)]
@@ -90,6 +102,23 @@ async def test_a_page_whose_line_is_lost_shows_the_whole_answer(example: str) ->
         assert seen == {"text": "".join(WORDS), "error": None}
         assert len(lost) == 1
         assert [request["method"] for request in proxy.upstream.requests].count("POST") == 1
+        assert proxy.outcomes() == {"completed": 1}
+
+
+@pytest.mark.parametrize("example", ["eventSource", "fetchStream"])
+async def test_a_page_that_was_offline_for_a_while_shows_the_whole_answer(example: str) -> None:
+    """The browser has no network (DevTools protocol), so its first tries to come back fail; its line is lost besides.
+
+    Chromium does not cut what it is reading when its network is taken away; only what it begins then fails.
+    """
+    bridge = {"bridge": "/chat/stream=/v1/chat/completions", "bridge_model": "m"}
+    async with browsing() as browser, proxied(answers, resume="memory", **bridge) as proxy:
+        async with a_bad_line(proxy.port, after=12_000) as (port, lost):
+            [seen] = await browser.visit(Visit(f"http://127.0.0.1:{port}/", "askInATunnel", example))
+        assert seen == {"text": "".join(WORDS), "error": None, "tunnels": 1}
+        assert len(lost) == 1
+        assert [request["method"] for request in proxy.upstream.requests].count("POST") == 1
+        assert proxy.value('resumes_total{result="replayed"}') >= 1
         assert proxy.outcomes() == {"completed": 1}
 
 
