@@ -106,6 +106,6 @@ class Pulse:
                 self._missing.pop(replica, None)
             else:
                 self._missing.setdefault(replica, now)
-        for one in elsewhere:
-            if now - self._missing.get(one.replica, now) >= self._grace_seconds:
-                await self._link.run(BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel))
+        lost = [one for one in elsewhere if now - self._missing.get(one.replica, now) >= self._grace_seconds]
+        if lost:  # all at once: a process that is busy with that must not be missed itself
+            await self._link.run_all([BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel) for one in lost])
