@@ -24,7 +24,7 @@ class Spoken:
     """How the clients of one stream are spoken to.
 
     Attributes:
-        status, headers: Of the first client's response.
+        status, headers: Of the first client's response, without what is that client's own.
         voice: For heartbeats and errors.
         state: What *voice* is told of the stream; a fresh one for each reader.
     """

@@ -30,7 +30,6 @@ class Followed:
 
     Attributes:
         replica: The process that produces it.
-        missing_since: When that was first found missing; None while it is not.
     """
 
     def __init__(self, stream: str, replica: str) -> None:
@@ -39,7 +38,6 @@ class Followed:
         self.replica = replica
         self.bell = Bell()
         self.readers = 0
-        self.missing_since: float | None = None
 
     def hear(self, _message: bytes) -> None:
         """`Doorbell` handler: whatever it is, there is news."""
