@@ -56,13 +56,13 @@ def test_roamers_lose_nothing_when_nothing_happens() -> None:
 
 def test_finished_streams_leave_nothing() -> None:
     """In memory, and in Redis."""
-    few = finished.Plan(streams=20, first_streams=10, tokens=2, at_once=10, ttl_seconds=1.0)
+    few = finished.Plan(streams=20, first_streams=10, tokens=2, at_once=10, ttl_seconds=1.0, settle_seconds=1.0)
     text = finished.finished(few)
     assert "missed" not in text
 
 
 def test_costs_are_measured_for_every_variant() -> None:
     """In one short round; what they are is not for a test."""
-    text = cost.cost(cost.Plan(rounds=1, streams=2, window_seconds=0.3))
+    text = cost.cost(cost.Plan(rounds=1, streams=2, window_seconds=0.3, settle_seconds=0.1))
     assert text.count("| `resume = ") == 5
     assert "`evalsha`" in text

@@ -30,7 +30,6 @@ from .variants import IDS, OFF, Variant, variants
 
 __all__ = ["Costs", "Plan", "cost", "report"]
 
-_SETTLE_SECONDS = 1.0
 #: A kept stream may cost so many times what one with ids costs.
 _MOST_OF_IDS = 1.25
 #: What "unchanged" can mean on a machine with other work.
@@ -45,6 +44,8 @@ class Plan:
     streams: int = 100
     rate: float = 20.0
     window_seconds: float = 6.0
+    #: Before it.
+    settle_seconds: float = 1.0
     seed: int = 1
     #: A checkout to compare with.
     against: str | None = None
@@ -85,7 +86,7 @@ async def _measure(
 ) -> None:
     meter, empty_bytes = Meter(), server.resident_bytes
     clients = await open_all(StreamClient, variant.request, meter, server.port, plan.streams)
-    await asyncio.sleep(_SETTLE_SECONDS)
+    await asyncio.sleep(plan.settle_seconds)
     redis.count_from_here()
     spent, redis_spent, events, began = server.clocks, redis.clocks, meter.events, time.monotonic()
     await asyncio.sleep(plan.window_seconds)

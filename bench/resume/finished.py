@@ -32,12 +32,11 @@ from .variants import ASKING, with_flags
 __all__ = ["Plan", "Remains", "finished", "report"]
 
 _MIB = 2**20
-#: Behind the time to live: for what is looked after once a second, and for the allocator.
-_SETTLE_SECONDS = 5.0
 #: What may be more after all streams than after the first.
 _BOUND_MIB = 16.0
-#: The sign of a process that lives, which has three seconds: no stream's.
+#: The sign of a process that lives, no stream's. It has three seconds, which it takes where the process was killed.
 _REPLICA = "sse-proxy:replica:"
+_REPLICA_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,8 @@ class Plan:
     tokens: int = 5
     at_once: int = 100
     ttl_seconds: float = 30.0
+    #: Behind that: for what is looked after once a second, and for the allocator.
+    settle_seconds: float = 5.0
 
 
 @dataclass(slots=True)
@@ -102,7 +103,7 @@ def _fill_and_wait(plan: Plan, remains: Remains, process: Running, redis: Store)
         _note(remains, process, redis)
         if remains.name != "off":
             time.sleep(plan.ttl_seconds)
-        time.sleep(_SETTLE_SECONDS)
+        time.sleep(plan.settle_seconds)
         _note(remains, process, redis)
 
 
@@ -131,7 +132,7 @@ def _note(remains: Remains, process: Running, redis: Store) -> None:
 
 def _left_at_end(redis: Store) -> int:
     """Keys of any kind, once a process that had not said goodbye would be missed."""
-    time.sleep(_SETTLE_SECONDS)
+    time.sleep(_REPLICA_SECONDS)
     return len(redis.lifetimes())
 
 
@@ -146,8 +147,8 @@ def report(plan: Plan, found: Sequence[Remains]) -> str:
     text = (
         f"{plan.first_streams:,} streams of {plan.tokens} tokens, their time of {plan.ttl_seconds:g} s, then "
         f"{plan.streams:,} more and theirs; {plan.at_once} at once, each with an idempotency key and a chat's key. "
-        f"Looked at: at first → the first ended → {_SETTLE_SECONDS:g} s behind their time → all ended → "
-        f"{_SETTLE_SECONDS:g} s behind theirs.\n\n"
+        f"Looked at: at first → the first ended → {plan.settle_seconds:g} s behind their time → all ended → "
+        f"{plan.settle_seconds:g} s behind theirs.\n\n"
     )
     rows = [
         (
@@ -159,7 +160,9 @@ def report(plan: Plan, found: Sequence[Remains]) -> str:
         )
         for remains in found
     ]
-    text += table(["store", "proxy's RSS, MiB", "streams kept", "Redis' memory, MiB", "its keys", "s for all"], rows)
+    text += table(
+        ["store", "proxy's RSS, MiB", "streams it counts", "Redis' memory, MiB", "its keys", "s for all"], rows
+    )
     return text + "\n" + "".join(_goals(remains) for remains in found if remains.name != "off")
 
 
