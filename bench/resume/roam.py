@@ -22,7 +22,7 @@ from ..manner import Manner
 from .faults import FAULTS, Fault
 from .fleet import Fleet, fleet
 from .places import places
-from .roamer import WHOLE, Roamer
+from .roamer import GAVE_UP, NOTHING_LEFT, SILENT_END, WHOLE, Roamer
 from .store import Store, store
 from .tables import goal, table
 
@@ -145,14 +145,21 @@ def report(plan: Plan, sights: Sequence[Sight]) -> str:
         for sight in sights
     ]
     text += table(head, rows) + "\n"
-    for sight in sights:
-        clean = not (sight.lost or sight.doubled or sight.garbled) and sight.generations == plan.clients
-        name = f"{sight.fault.title}: no event lost or doubled, nothing generated twice"
-        if sight.fault.is_harmless:
-            clean = clean and sight.verdicts[WHOLE] == plan.clients
-            name += ", every answer complete"
-        text += goal(name, is_met=clean)
-    return text
+    return text + "".join(_goals(plan, sight) for sight in sights)
+
+
+def _goals(plan: Plan, sight: Sight) -> str:
+    title, generations = sight.fault.title, sight.generations
+    errors = sight.lost + sight.doubled + sight.garbled
+    text = goal(
+        f"{title}: no event lost or doubled: {errors}; nothing generated twice: {generations - plan.clients}",
+        is_met=not errors and generations == plan.clients,
+    )
+    if sight.fault.is_harmless:
+        whole = sight.verdicts[WHOLE]
+        return text + goal(f"{title}: every answer complete: {whole} of {plan.clients}", is_met=whole == plan.clients)
+    untold = sight.verdicts[GAVE_UP] + sight.verdicts[NOTHING_LEFT] + sight.troubles[SILENT_END]
+    return text + goal(f"{title}: nobody left without the end or a reason: {untold}", is_met=not untold)
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -19,10 +19,15 @@ from ..peers import CHAT
 from ..response import BadResponse, ResponseReader
 from .ledger import Ledger
 
-__all__ = ["GAVE_UP", "WHOLE", "Roamer"]
+__all__ = ["GAVE_UP", "NOTHING_LEFT", "SILENT_END", "WHOLE", "Roamer"]
 
 WHOLE = "complete"
+#: It was told nothing for too long.
 GAVE_UP = "gave up"
+#: It was told that it has everything, which it has not.
+NOTHING_LEFT = "204 without its end"
+#: What comes in between where a response ends as if the answer were whole.
+SILENT_END = "a clean end without a word"
 #: How long it stays on one connection.
 _STAY_SECONDS = (0.5, 1.5)
 #: After a replica was not there, or has sent it away.
@@ -31,7 +36,7 @@ _PAUSE_SECONDS = (0.1, 0.4)
 _ANSWER_SECONDS = 10.0
 _READ_BYTES = 65_536
 #: What ends the search: the status, by what the reader was told.
-_FINAL = {204: "204 without its end", 404: "404", 410: "410"}
+_FINAL = {204: NOTHING_LEFT, 404: "404", 410: "410"}
 
 
 @dataclass(slots=True)
@@ -148,4 +153,4 @@ class Roamer:
             if ledger.is_over:
                 self.verdict = WHOLE if ledger.is_whole else f"error: {ledger.error}"
                 return None
-        return "a clean end without a word"
+        return SILENT_END
