@@ -152,9 +152,11 @@ async def test_a_roamer_believes_that_nothing_follows(status: bytes, verdict: st
 
 async def test_a_clean_end_without_the_marker_is_a_trouble_and_a_long_silence_the_end() -> None:
     """A reader that gets nothing more is not taken for one that got everything."""
-    roamer, _ = await _roamed([(KEPT, STORY[0])], patience_seconds=0.0)
+    roamer, _ = await _roamed([(KEPT, STORY[0]), (KEPT, b"")], patience_seconds=0.0)
     assert roamer.verdict == GAVE_UP
-    assert roamer.troubles[SILENT_END] == 1
+    assert roamer.troubles[SILENT_END] == 2
+    roamer, _ = await _roamed([(KEPT, b""), (KEPT, ERROR)], patience_seconds=0.0)
+    assert roamer.verdict == f"{GAVE_UP} after passing error: drained"
 
 
 def test_a_request_has_its_own_headers() -> None:

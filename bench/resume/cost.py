@@ -1,12 +1,13 @@
 """CPU an event and memory a stream: kept in memory, kept in Redis, with ids only, and not at all.
 
-In each round every variant has a new process, so that none has another's memory; the order changes from round to round,
-and ratios are taken within a round, since noise meets both alike.
+What is compared runs at the same time on the same core, each in a new process: noise meets all alike, and does so
+whatever else the machine does. The ratio is taken within a round.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ import uvloop
 from ..client import StreamClient
 from ..control import Control, upstream
 from ..cores import on
-from ..load import ended, open_all
+from ..load import check, ended, open_all
 from ..manner import Manner
 from ..meter import Meter
 from ..processes import spent_seconds
@@ -26,7 +27,7 @@ from ..stats import ratio, spread
 from .places import places
 from .store import Store, store
 from .tables import goal, spread_of, table
-from .variants import IDS, OFF, Variant, variants
+from .variants import IDS, NUMBERED, OFF, REDIS, UNKEPT, Variant, variants
 
 __all__ = ["Costs", "Plan", "cost", "report"]
 
@@ -64,6 +65,13 @@ class Costs:
     rates: list[float] = field(default_factory=list)
     commands: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
+    def note_redis(self, redis: Store, spent: dict[int, float], events: int, seconds: float) -> None:
+        """Add what *redis* did for so many events, in so much time."""
+        self.redis_cpu_us.append(spent_seconds(spent, redis.clocks) / events * 1e6)
+        self.rates.append(events / seconds)
+        for command, calls in redis.commands().items():
+            self.commands[command].append(calls / seconds)
+
 
 def cost(plan: Plan) -> str:
     """Measure, and return the section of the page."""
@@ -73,57 +81,67 @@ def cost(plan: Plan) -> str:
         control.set(Manner(rate=plan.rate))
         compared = variants(redis.url, plan.against)
         for number in range(plan.rounds):
-            for variant in dice.sample(compared, len(compared)):
-                with running(variant.peer, control.port, server, environment=dict(variant.environment)) as process:
-                    uvloop.run(_measure(plan, number, variant, process, control, redis, costs))
-                cpu = costs.cpu_us[variant.name][number]
-                print(f"round {number + 1}, {variant.name}: {cpu:.1f} µs an event", flush=True)
+            for group in (UNKEPT, NUMBERED):
+                together = [variant for variant in compared if variant.group == group]
+                with contextlib.ExitStack() as stack:
+                    servers = {
+                        variant: stack.enter_context(
+                            running(variant.peer, control.port, server, environment=dict(variant.environment))
+                        )
+                        for variant in dice.sample(together, len(together))
+                    }
+                    uvloop.run(_measure(plan, number, servers, control, redis, costs))
+                told = ", ".join(f"{each.name} {costs.cpu_us[each.name][number]:.1f}" for each in together)
+                print(f"round {number + 1}, µs an event: {told}", flush=True)
     return report(plan, compared, costs)
 
 
 async def _measure(
-    plan: Plan, number: int, variant: Variant, server: Running, control: Control, redis: Store, costs: Costs
+    plan: Plan, number: int, servers: dict[Variant, Running], control: Control, redis: Store, costs: Costs
 ) -> None:
-    meter, empty_bytes = Meter(), server.resident_bytes
-    clients = await open_all(StreamClient, variant.request, meter, server.port, plan.streams)
+    empty = {variant: server.resident_bytes for variant, server in servers.items()}
+    meters = {variant: Meter() for variant in servers}
+    clients = []
+    for variant, server in servers.items():
+        clients += await open_all(StreamClient, variant.request, meters[variant], server.port, plan.streams)
     await asyncio.sleep(plan.settle_seconds)
     redis.count_from_here()
-    spent, redis_spent, events, began = server.clocks, redis.clocks, meter.events, time.monotonic()
+    began, redis_spent = time.monotonic(), redis.clocks
+    before = {variant: (server.clocks, meters[variant].events) for variant, server in servers.items()}
     await asyncio.sleep(plan.window_seconds)
-    seconds, count = time.monotonic() - began, meter.events - events
-    costs.cpu_us[variant.name][number] = spent_seconds(spent, server.clocks) / count * 1e6
-    costs.stream_kib[variant.name][number] = (server.resident_bytes - empty_bytes) / plan.streams / 1024
-    costs.events.append(meter.events / plan.streams)
-    if "redis" in variant.name:
-        costs.redis_cpu_us.append(spent_seconds(redis_spent, redis.clocks) / count * 1e6)
-        costs.rates.append(count / seconds)
-        for command, calls in redis.commands().items():
-            costs.commands[command].append(calls / seconds)
+    for variant, server in servers.items():
+        spent, events = before[variant]
+        count = meters[variant].events - events
+        costs.cpu_us[variant.name][number] = spent_seconds(spent, server.clocks) / count * 1e6
+        costs.stream_kib[variant.name][number] = (server.resident_bytes - empty[variant]) / plan.streams / 1024
+        costs.events.append(meters[variant].events / plan.streams)
+        if variant.name == REDIS:
+            costs.note_redis(redis, redis_spent, count, time.monotonic() - began)
     control.stop()
     await ended(clients)
-    if meter.faults:
-        raise RuntimeError(f"{variant.name}: {meter.faults[0]}")
+    for meter in meters.values():
+        check(meter)
 
 
 def report(plan: Plan, compared: tuple[Variant, ...], costs: Costs) -> str:
     """The section."""
-    cpu, ids = costs.cpu_us, costs.cpu_us[IDS]
+    cpu = costs.cpu_us
     rows = [
         (
             variant.title,
             spread_of(spread(list(cpu[variant.name].values())), 1),
-            spread_of(ratio(cpu[variant.name], ids), 2),
+            "" if variant.name == variant.base else f"{_ratio(cpu, variant.name, variant.base)} × {variant.base}",
             spread_of(spread(list(costs.stream_kib[variant.name].values())), 0),
         )
         for variant in compared
     ]
     text = (
-        f"{plan.streams} streams × {plan.rate:g} tokens a second, each variant a process of its own on a core of its "
-        f"own, {plan.rounds} interleaved rounds of {plan.window_seconds:g} s: median (range). Memory: what the process "
-        f"had more than without streams, by a stream, when each had had {min(costs.events):.0f} to "
-        f"{max(costs.events):.0f} events; kept events are in it.\n\n"
+        f"{plan.streams} streams × {plan.rate:g} tokens a second for each variant, a process of its own; those that "
+        f"are compared share a core at the same time. {plan.rounds} rounds of {plan.window_seconds:g} s: median "
+        "(range). Memory: what the process had more than without streams, by a stream, when each had had "
+        f"{min(costs.events):.0f} to {max(costs.events):.0f} events; kept events are in it.\n\n"
     )
-    text += table(["", "CPU µs an event", "× ids without a store", "RSS KiB a stream"], rows)
+    text += table(["", "CPU µs an event", "ratio within the rounds", "RSS KiB a stream"], rows)
     return text + "\n" + _of_redis(costs) + "\n" + _goals(plan, cpu)
 
 
@@ -149,3 +167,7 @@ def _goals(plan: Plan, cpu: dict[str, dict[int, float]]) -> str:
         found = ratio(cpu[name], cpu[base])
         text += goal(f"{name} ≤ {most:g} × {base}: {spread_of(found, 2)}", is_met=bool(found and found.median <= most))
     return text
+
+
+def _ratio(cpu: dict[str, dict[int, float]], name: str, base: str) -> str:
+    return spread_of(ratio(cpu[name], cpu[base]), 2)

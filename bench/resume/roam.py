@@ -31,6 +31,8 @@ __all__ = ["Plan", "Sight", "report", "roam"]
 _REPLICAS = 3
 #: In which the clients begin, so that they do not move in step.
 _BEGIN_SECONDS = 2.0
+#: When the clients are through: what nobody can have any more is to end.
+_END_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Sight:
     doubled: int
     garbled: int
     visits: int
-    #: Asked for at the upstream, and still running when the clients were through.
+    #: Asked for at the upstream, and still running a little after the clients were through.
     generations: int
     running: int
     seconds: float
@@ -99,6 +101,8 @@ async def _run(plan: Plan, fault: Fault, replicas: Fleet, redis: Store, control:
         await asyncio.gather(*(roamer.begun.wait() for roamer in roamers))
         await asyncio.sleep(plan.fault_after_seconds)
         await fault.happen(replicas, redis)
+    seconds = time.monotonic() - began
+    await asyncio.sleep(_END_SECONDS)
     generations, running = control.generations()
     ledgers = [roamer.ledger for roamer in roamers]
     return Sight(
@@ -111,7 +115,7 @@ async def _run(plan: Plan, fault: Fault, replicas: Fleet, redis: Store, control:
         visits=sum(roamer.visits for roamer in roamers),
         generations=generations,
         running=running,
-        seconds=time.monotonic() - began,
+        seconds=seconds,
     )
 
 

@@ -22,12 +22,14 @@ from .ledger import Ledger
 __all__ = ["GAVE_UP", "NOTHING_LEFT", "SILENT_END", "WHOLE", "Roamer"]
 
 WHOLE = "complete"
-#: It was told nothing for too long.
+#: It was told nothing for too long, nor why.
 GAVE_UP = "gave up"
 #: It was told that it has everything, which it has not.
 NOTHING_LEFT = "204 without its end"
 #: What comes in between where a response ends as if the answer were whole.
 SILENT_END = "a clean end without a word"
+#: What comes in between where an error says that the connection ends, and the stream does not.
+_PASSING = "passing error: "
 #: How long it stays on one connection.
 _STAY_SECONDS = (0.5, 1.5)
 #: After a replica was not there, or has sent it away.
@@ -75,19 +77,20 @@ class Roamer:
     async def run(self) -> None:
         """Read the stream to its end, by as many connections as it takes."""
         loop = asyncio.get_running_loop()
-        had, progress = 0, loop.time()
+        had, progress, told = 0, loop.time(), ""
         while self.verdict is None:
             trouble = await self._visit(self.dice.choice(self.ports))
             if trouble is not None:
                 self.troubles[trouble] += 1
+                told = trouble if trouble.isdigit() or trouble.startswith(_PASSING) else told
                 await asyncio.sleep(self.dice.uniform(*_PAUSE_SECONDS))
             if self.ledger.last > had:
-                had, progress = self.ledger.last, loop.time()
+                had, progress, told = self.ledger.last, loop.time(), ""
             elif loop.time() - progress > self.patience_seconds:
-                self._give_up()
+                self._give_up(told)
 
-    def _give_up(self) -> None:
-        self.verdict = self.verdict or GAVE_UP
+    def _give_up(self, told: str) -> None:
+        self.verdict = self.verdict or (f"gave up after {told}" if told else GAVE_UP)
 
     async def _visit(self, port: int) -> str | None:
         """One connection; returns what went wrong with it."""
@@ -148,7 +151,7 @@ class Roamer:
             if ledger.last:
                 self.begun.set()
             if ledger.passing is not None:
-                trouble, ledger.passing = f"passing error: {ledger.passing}", None
+                trouble, ledger.passing = f"{_PASSING}{ledger.passing}", None
                 return trouble
             if ledger.is_over:
                 self.verdict = WHOLE if ledger.is_whole else f"error: {ledger.error}"

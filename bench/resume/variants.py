@@ -8,16 +8,20 @@ from dataclasses import dataclass, field, replace
 from ..load import request_for
 from ..peers import CHAT, PEERS, Ground, Launch, Peer
 
-__all__ = ["ASKING", "IDS", "OFF", "Variant", "variants", "with_flags"]
+__all__ = ["ASKING", "IDS", "NUMBERED", "OFF", "REDIS", "UNKEPT", "Variant", "variants", "with_flags"]
 
 #: What a request says for its stream to be kept.
 ASKING = ("X-SSE-Resume: on",)
 OFF = "off"
 IDS = "ids"
+REDIS = "redis"
+#: What is measured at the same time: streams that pass as they are, and streams that get ids.
+UNKEPT = "unkept"
+NUMBERED = "numbered"
 _IDS_PATH = "/ids"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Variant:
     """One way of running it."""
 
@@ -26,6 +30,9 @@ class Variant:
     title: str
     peer: Peer
     request: bytes
+    group: str
+    #: The variant that it is compared with.
+    base: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,29 +57,44 @@ def variants(redis_url: str, against: str | None) -> tuple[Variant, ...]:
         title="the version before resume",
         peer=ours,
         request=plain,
+        group=UNKEPT,
+        base=OFF,
         environment={"PYTHONPATH": against or ""},
     )
     return (
         *([then] if against else []),
-        Variant(name=OFF, title="`resume = off`", peer=ours, request=plain),
+        Variant(name=OFF, title="`resume = off`", peer=ours, request=plain, group=UNKEPT, base=OFF),
         Variant(
             name="unasked",
             title="`resume = memory`, request does not ask",
             peer=with_flags(ours, *memory),
             request=plain,
+            group=UNKEPT,
+            base=OFF,
         ),
-        Variant(name=IDS, title="ids on, no store (a bridge)", peer=bridge, request=bridged),
-        Variant(name="memory", title="`resume = memory`", peer=with_flags(ours, *memory), request=asking),
+        Variant(name=IDS, title="ids on, no store (a bridge)", peer=bridge, request=bridged, group=NUMBERED, base=IDS),
+        Variant(
+            name="memory",
+            title="`resume = memory`",
+            peer=with_flags(ours, *memory),
+            request=asking,
+            group=NUMBERED,
+            base=IDS,
+        ),
         Variant(
             name="bridge-memory",
             title="`resume = memory`, through that bridge",
             peer=with_flags(bridge, *memory),
             request=bridged,
+            group=NUMBERED,
+            base=IDS,
         ),
         Variant(
-            name="redis",
+            name=REDIS,
             title="`resume = redis`",
             peer=with_flags(ours, "--resume", redis_url),
             request=asking,
+            group=NUMBERED,
+            base=IDS,
         ),
     )
