@@ -155,7 +155,7 @@ async def test_a_clean_end_without_the_marker_is_a_trouble_and_a_long_silence_th
     roamer, _ = await _roamed([(KEPT, STORY[0]), (KEPT, b"")], patience_seconds=0.0)
     assert roamer.verdict == GAVE_UP
     assert roamer.troubles[SILENT_END] == 2
-    roamer, _ = await _roamed([(KEPT, b""), (KEPT, ERROR)], patience_seconds=0.0)
+    roamer, _ = await _roamed([(KEPT, ERROR)], patience_seconds=0.0)
     assert roamer.verdict == f"{GAVE_UP} after passing error: drained"
 
 
@@ -221,11 +221,14 @@ def test_a_goal_is_missed_by_one(sight: Sight, missed: int) -> None:
 
 
 def test_what_is_left_is_told() -> None:
-    """A key for ever is a missed goal, whenever it was seen."""
-    remains = Remains("redis", [50, 60, 55, 90, 60], [0] * 5, [0] * 5, [1] * 5, [0, 9, 0, 90, 0], [0, 1, 0, 0, 0])
-    text = finished_report(FinishedPlan(), [remains])
+    """A key for ever is a missed goal, whenever it was seen; so is memory that a process without a store gives back."""
+    off = Remains("off", [50, 55, 55, 55, 55], [0] * 5, [0] * 5, [1] * 5, [0] * 5, [0] * 5)
+    redis = Remains("redis", [50, 90, 80, 90, 85], [0] * 5, [0] * 5, [1] * 5, [0, 9, 0, 90, 0], [0, 1, 0, 0, 0])
+    text = finished_report(FinishedPlan(), [off, redis])
     assert "- **missed**: redis: no key without a time to live: 1" in text
-    assert "- met: redis: RSS after all" in text
+    assert "that keeps nothing: +25.0 MiB" in text
+    assert "- met: redis: the second lot adds at most 16 MiB to that: +5.0 MiB" in text
+    assert text.count("missed") == 2
     assert "0 → 9 → 0 → 90 → 0" in text
 
 

@@ -55,7 +55,7 @@ def test_roamers_lose_nothing_when_nothing_happens() -> None:
 
 def test_finished_streams_leave_nothing() -> None:
     """In memory, and in Redis."""
-    few = finished.Plan(streams=20, first_streams=10, tokens=2, at_once=10, ttl_seconds=1.0, settle_seconds=1.0)
+    few = finished.Plan(streams=20, tokens=2, at_once=10, ttl_seconds=1.0, settle_seconds=1.0)
     text = finished.finished(few)
     assert "missed" not in text
 
