@@ -27,7 +27,8 @@ def keep(directory: Path, name: str, section: str, cores: tuple[int, int, int]) 
     machine = describe(cores)
     day = dt.datetime.now(tz=dt.UTC).date().isoformat()
     told = (
-        f"{day}, {machine['CPU']}, {machine['cores']}; {machine['system']}; {machine['Python']}; {machine['commit']}."
+        f"{day}, {machine['CPU']}, cores {machine['cores']}; {machine['system']}; Python {machine['Python']}; "
+        f"commit {machine['commit']}."
     )
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{name}.md").write_text(f"## {SECTIONS[name]}\n\n{section}\n{told}\n")
