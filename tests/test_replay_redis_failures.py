@@ -296,6 +296,30 @@ async def test_a_full_redis_fails_one_after_the_other(server: RedisServer, here:
     seen.check([event(1), event(2)], End.COMPLETE)
 
 
+async def test_a_redis_that_stays_full_is_told_to_readers(
+    server: RedisServer, here: RedisJournal, there: RedisJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No news will come as long as nothing is taken, and heartbeats alone say nothing; what is there can be read."""
+    monkeypatch.setattr(followed, "PATIENCE_SECONDS", 0.5)
+    mine = opening()
+    recording = await opened(here, mine)
+    recording.append(1, event(1))
+    reader = await attached(there, mine.stream)
+    await read_all(reader, at_most=1)
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    recording.append(2, event(2))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        assert Batch(end=End.UNAVAILABLE) == await reader.read(1)
+    assert Batch(events=[(1, event(1))]) == await reader.read(0)
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+    recording.end(End.COMPLETE)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not (batch := await reader.read(1)).events:
+            assert batch.end is End.UNAVAILABLE
+            await asyncio.sleep(0.02)
+    assert Batch(events=[(2, event(2))], end=End.COMPLETE) == batch
+
+
 async def test_closing_while_redis_is_away_takes_no_time(server: RedisServer, replica: Replicas) -> None:
     """The end of the process waits for no store."""
     journal = replica()

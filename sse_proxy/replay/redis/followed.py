@@ -69,8 +69,11 @@ class RedisReader:
             try:
                 batch = await self._try(after)
             except StoreUnavailable:
-                # A short outage is none: the pulse rings when it is over, and as long as it lasts.
-                batch = Batch(end=End.UNAVAILABLE) if self._link.down_seconds > PATIENCE_SECONDS else None
+                batch = None
+            # A short outage is none: the pulse rings when it is over, and as long as it lasts. Where nothing can be
+            # written, what is there can be read, but neither news nor the death of an owner will come.
+            if batch is None and max(self._link.down_seconds, self._link.refused_seconds) > PATIENCE_SECONDS:
+                batch = Batch(end=End.UNAVAILABLE)
             if batch is not None:
                 return batch
             await bell.wait(noted)
