@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick clean
+.PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick resume-shows clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ bench: ## Measure beside ten other proxies, which are fetched first, and write d
 
 bench-quick: ## The same with the main ones, to build/bench/quick/ (8 minutes)
 	@scripts/bench --quick $(ARGS)
+
+resume-shows: ## Measure what resume costs, under which failures it holds and what it leaves, to docs/resume-measurements.md (15 minutes)
+	@scripts/resume-shows
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

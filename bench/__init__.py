@@ -10,5 +10,7 @@ proxy alone. The rest is the benchmark of whole servers:
 - `plan` says what is measured, `scenarios` how, `run` in which order;
 - `report` makes the page and the plots out of the results alone.
 
+`resume` is a benchmark of its own with the same parts: what streams cost that are kept, and what becomes of them.
+
 Traffic goes to 127.0.0.1 only.
 """

@@ -44,6 +44,11 @@ class Control:
         written: int = self._order(do="stop")["written"]
         return written
 
+    def generations(self) -> tuple[int, int]:
+        """How many were asked for since `set`, and how many of them run."""
+        told = self._order(do="tell")
+        return told["requests"], told["streams"]
+
     def _order(self, **order: object) -> dict[str, Any]:
         if self._process.stdin is None:
             raise RuntimeError("it was started without a pipe")

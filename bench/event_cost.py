@@ -4,8 +4,9 @@ python bench/event_cost.py [--against CHECKOUT] [--rounds 5]
 
 Without sockets: the connections are ours, the transports below them do nothing. Warm is one event right behind
 another; cold is one after the caches were flushed, as they are in a process that sleeps between events. A server that
-is 10 % busy is somewhere between the two. ``--against`` measures another checkout in turns, each round in a process of
-its own.
+is 10 % busy is somewhere between the two. "ids" is chat behind a bridge, whose events get ids, and "kept" the same with
+``resume = "memory"``. ``--against`` measures another checkout in turns, each round in a process of its own; what that
+does not know is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import statistics
 import sys
 import time
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +32,7 @@ from bench.events import form_for
 from bench.rounds import HERE, round_of
 from sse_proxy import Settings, create_app
 from sse_proxy.client_protocol import ClientProtocol
+from sse_proxy.settings import Route
 from sse_proxy.upstream.connection import Connection
 from sse_proxy.upstream.transport import HTTPTransport
 
@@ -37,7 +40,16 @@ _STREAMS = 60
 _TURNS = 10
 #: More than the caches of a core hold.
 _FLUSHED_BYTES = 6 << 20
-_PATHS = {"chat": "/v1/chat/completions", "chat, CRLF": "/v1/chat/completions", "Anthropic": "/v1/messages"}
+_CHAT = "/v1/chat/completions"
+_ASKED = {"model": "m", "stream": True, "messages": []}
+#: Name, the API's path, and the settings.
+_MEASURED: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("chat", _CHAT, {}),
+    ("chat, CRLF", _CHAT, {}),
+    ("Anthropic", "/v1/messages", {}),
+    ("chat, ids", _CHAT, {"resume": "off"}),
+    ("chat, kept", _CHAT, {"resume": "memory"}),
+)
 
 
 class _Socket:
@@ -91,12 +103,14 @@ class _Unconnected(HTTPTransport):
 class _Streams:
     """Open streams of one proxy: the upstream's end of each, and what its client gets."""
 
-    def __init__(self, path: str, *, crlf: bool) -> None:
+    def __init__(self, path: str, settings: dict[str, Any], *, crlf: bool = False) -> None:
         self.upstreams: list[Connection] = []
         self.clients: list[_Transport] = []
-        self._path = path
+        bridge = Route(path="/bridge", upstream_path=path, output="native", body=_ASKED)
+        self._path = "/bridge" if settings else path
         self._form = form_for(path, crlf=crlf)
-        app = create_app(Settings(upstream="http://127.0.0.1:9"), transport=_Unconnected(self.upstreams))
+        chosen = Settings(upstream="http://127.0.0.1:9", routes=(bridge,), **settings)
+        app = create_app(chosen, transport=_Unconnected(self.upstreams))
         self._config = Config(app, lifespan="off", log_config=None, proxy_headers=False)
         self._config.load()
 
@@ -111,7 +125,7 @@ class _Streams:
         client = ClientProtocol(config=self._config, server_state=ServerState(), app_state={}, _loop=loop)
         self.clients.append(_Transport())
         client.connection_made(cast("Any", self.clients[-1]))
-        body = b'{"model":"m","stream":true,"messages":[]}'
+        body = json.dumps(_ASKED).encode()
         head = f"POST {self._path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         client.data_received(head.encode() + b"\r\n\r\n" + body)
         await _settled()
@@ -172,10 +186,13 @@ async def _heap(streams: _Streams) -> float:
 def _measure() -> None:
     """One round, as JSON."""
     found: dict[str, float] = {}
-    for name, path in _PATHS.items():
-        times = uvloop.run(_times(_Streams(path, crlf=name.endswith("CRLF"))))
-        found |= {f"{name}, cold, us": times[0], f"{name}, warm, us": times[1]}
-    found["heap of a stream, bytes"] = uvloop.run(_heap(_Streams("/v1/chat/completions", crlf=False)))
+    for name, path, settings in _MEASURED:
+        with suppress(ValueError):  # a checkout that knows no such setting
+            times = uvloop.run(_times(_Streams(path, settings, crlf=name.endswith("CRLF"))))
+            found |= {f"{name}, cold, us": times[0], f"{name}, warm, us": times[1]}
+    for name, _, settings in (_MEASURED[0], *_MEASURED[-2:]):
+        with suppress(ValueError):
+            found[f"{name}, heap of a stream, bytes"] = uvloop.run(_heap(_Streams(_CHAT, settings)))
     sys.stdout.write(json.dumps(found))
 
 
@@ -196,6 +213,8 @@ def main() -> None:
     print("| | now | before | ratio |" if arguments.against else "| | now |")
     print("|---|---|---|---|" if arguments.against else "|---|---|")
     for name in rounds[0][0]:
+        if any(name not in each for each in rounds[0]):
+            continue
         medians = [statistics.median(each[index][name] for each in rounds) for index in range(len(checkouts))]
         ratio = f" {medians[0] / medians[1]:.2f} |" if arguments.against else ""
         print(f"| {name} | " + " | ".join(f"{median:,.1f}" for median in medians) + f" |{ratio}")

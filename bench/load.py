@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from .client import CountingClient, StreamClient
@@ -28,8 +28,8 @@ class Failed(Exception):
     """Streams did not do what they should."""
 
 
-def request_for(path: str, *, max_tokens: int | None = None) -> bytes:
-    """The request for a stream at *path*, which ends by itself after *max_tokens*."""
+def request_for(path: str, *, max_tokens: int | None = None, headers: Sequence[str] = ()) -> bytes:
+    """The request for a stream at *path*, which ends by itself after *max_tokens*; *headers* are lines of its own."""
     document: dict[str, object] = {"model": "bench", "stream": True}
     if path.startswith("/v1/"):
         # Anthropic's clients have to say a number.
@@ -38,9 +38,10 @@ def request_for(path: str, *, max_tokens: int | None = None) -> bytes:
     else:
         document = {"prompt": "Tell me of the sea."}
     body = json.dumps(document).encode()
+    own = "".join(f"{line}\r\n" for line in headers)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{own}\r\n"
     )
     return head.encode() + body
 

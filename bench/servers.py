@@ -31,6 +31,7 @@ class Running:
     """A server that answers."""
 
     port: int
+    admin_port: int
     pid: int
     #: From its start until it answered.
     ready_seconds: float
@@ -70,7 +71,7 @@ def running(
             process = _start(launch, directory, output.fileno(), environment or {})
         try:
             ready_seconds = _wait_until_ready(process, port, peer.ready_path, started, log)
-            yield Running(port=port, pid=process.pid, ready_seconds=ready_seconds, log=log)
+            yield Running(port=port, admin_port=admin_port, pid=process.pid, ready_seconds=ready_seconds, log=log)
         finally:
             ended_gently(process)
 

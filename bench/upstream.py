@@ -1,8 +1,9 @@
 """The fake LLM server: ``python -m bench.upstream``, told what to do by lines of JSON on stdin; each gets one back.
 
 ``{"do": "set", …}`` lays down how the streams from here on are (`Manner`) and counts from 0, ``{"do": "pour"}`` lets
-firehoses begin, ``{"do": "stop"}`` ends all streams as their API ends them. Each answer tells how many tokens were
-written since ``set``. The end of stdin is the end. It answers anything but POST with ``{}``, which is what health
+firehoses begin, ``{"do": "stop"}`` ends all streams as their API ends them, ``{"do": "tell"}`` does nothing. Each
+answer tells how many tokens were written since ``set``, how many generations were asked for since then, and how many
+run. The end of stdin is the end. It answers anything but POST with ``{}``, which is what health
 checks want. A ``max_tokens`` in the request is obeyed.
 
 Written to cost less an event than any server under test: a stream has no task, no timer, and nothing formatted but the
@@ -45,6 +46,7 @@ class Upstream:
     def __init__(self) -> None:
         self.manner = Manner()
         self.written = 0
+        self.requests = 0
         self.streams: set[_Connection] = set()
         self.wheel: Wheel[_Connection] = Wheel(self.manner.rate)
         self._forms: dict[tuple[str, bool], Form] = {}
@@ -65,7 +67,9 @@ class Upstream:
             case "set":
                 self.manner = Manner(**order)
                 self.wheel = Wheel(self.manner.rate)
-                self.written = 0
+                self.written = self.requests = 0
+            case "tell":
+                pass
             case "pour":
                 for stream in tuple(self.streams):
                     stream.pour()
@@ -74,7 +78,7 @@ class Upstream:
                     stream.finish()
             case other:
                 raise ValueError(f"no such order: {other}")
-        return {"written": self.written, "streams": len(self.streams)}
+        return {"written": self.written, "requests": self.requests, "streams": len(self.streams)}
 
     def pace(self, stream: _Connection) -> None:
         """Let *stream* have its turns; the ticks run while anybody has."""
@@ -148,6 +152,7 @@ class _Connection(asyncio.Protocol):
         if not request.startswith(b"POST "):
             self._transport.write(_SMALL)
             return
+        self._upstream.requests += 1
         self._limit = max_tokens(request)
         self._form = self._upstream.form(path_of(request))
         self._manner = self._upstream.manner

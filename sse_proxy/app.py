@@ -1,7 +1,11 @@
-"""Where the parts meet: the proxy as an ASGI app, ``Gate(Router(SSEMiddleware(ReverseProxy)))``."""
+"""Where the parts meet: the proxy as an ASGI app, ``Gate(Router(SSEMiddleware(ReverseProxy)))``.
+
+With ``resume`` there is a journal beside them: the middleware fills it, the router and the gate serve from it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import httpx
@@ -15,11 +19,18 @@ from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
 from .proxy import ReverseProxy
+from .replay.base import Journal
+from .replay.stores import open_journal
+from .resume.attaching import Attaching
+from .resume.endpoints import Endpoints
+from .resume.resumption import Resumption
 from .routing import Router
 from .settings import Settings
 from .upstream import create_transport
 
 __all__ = ["create_app"]
+
+_CLOCK = time.monotonic
 
 
 def create_app(
@@ -30,7 +41,7 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     upstream_ready: Callable[[], bool] = lambda: True,
 ) -> ASGIApp:
-    """The proxy of *settings* as an ASGI app; its lifespan closes the transport.
+    """The proxy of *settings* as an ASGI app; its lifespan closes the transport, and the store of streams.
 
     Args:
         settings: With an ``upstream``.
@@ -46,16 +57,41 @@ def create_app(
         raise ValueError("upstream: not set, expected the LLM server's base URL")
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
-    proxy = ReverseProxy(settings, create_transport(settings) if transport is None else transport)
-    middleware = SSEMiddleware(proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, owns_app=True)
+    attaching = resumption = None
+    if (journal := _journal(settings, metrics)) is not None:
+        attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
+        resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
+    proxy = ReverseProxy(
+        settings,
+        create_transport(settings) if transport is None else transport,
+        on_shutdown=None if journal is None else journal.close,
+    )
+    middleware = SSEMiddleware(
+        proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
+    )
     return Gate(
-        Router(middleware, settings),
+        Router(middleware, settings, attaching),
         settings,
         lifecycle=lifecycle,
         metrics=metrics,
         upstream_ready=upstream_ready,
+        streams=None if attaching is None else Endpoints(attaching, settings),
         render=_render,
     )
+
+
+def _journal(settings: Settings, metrics: Metrics) -> Journal | None:
+    if settings.resume == "off":
+        return None
+    journal = open_journal(
+        settings.resume,
+        ttl_seconds=settings.resume_ttl_seconds,
+        stream_bytes=settings.resume_stream_bytes,
+        total_bytes=settings.resume_total_bytes,
+        clock=_CLOCK,
+    )
+    metrics.keeps(lambda: journal.stats)
+    return journal
 
 
 def _render(scope: Scope, error: SSEProxyError) -> bytes:

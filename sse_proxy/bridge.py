@@ -2,8 +2,9 @@
 
 So a page's `EventSource`, which can only GET, has an LLM behind it without a backend of its own. What a page on another
 site can make a browser send must not start a generation: such requests are refused, unless ``cors_origins`` lets that
-site in. The events carry ids; a reconnect that bears one of them gets 204, which stops an `EventSource` for good: there
-is nothing to replay, and no browser ever starts a second generation by itself.
+site in. The events carry ids; a reconnect that bears one of them is told what follows it where streams are kept, and
+else, or when nothing is left, gets 204, which stops an `EventSource` for good: no browser ever starts a second
+generation by itself.
 """
 
 from __future__ import annotations
@@ -12,37 +13,37 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .core.clients import COMMON, variant_of
+from .core.clients import COMMON, is_event_source, variant_of
+from .core.cursor import Cursor, parse_event_id, told_event_ids
 from .core.documents import json_object
 from .core.headers import RawHeaders, accepts, content_length, first, media_type, without
-from .core.numbering import Numbering, is_event_id
+from .core.numbering import Numbering
 from .core.templates import fill, placeholders
-from .errors import BadRequest, ClientDisconnected, Forbidden, RequestTooLarge
-from .errors_http import error_response, render_plain
+from .errors import BadRequest, ClientDisconnected, Forbidden, NotFound, RequestTooLarge
+from .errors_http import method_refused
+from .resume.attaching import Attaching, no_content
 from .settings import Route, Settings
 
 __all__ = ["Bridge"]
 
-_METHODS = b"GET, POST"
 #: What told of the body that is replaced, and what the upstream could not make sense of.
 _DROPPED = frozenset({
     b"content-encoding", b"content-length", b"content-type", b"expect", b"last-event-id", b"transfer-encoding",
 })  # fmt: skip
-#: Where reconnecting clients that cannot set headers put the last event ID.
-_LAST_EVENT_ID_KEYS = ("last_event_id", "lastEventId")
 _WELCOME_SITES = frozenset({b"same-origin", b"none"})
 #: A bridge has to hold what it is posted, though nothing else may be held (``inspect_request_bytes = 0``).
 _LEAST_MAX_BYTES = 65_536
 
 
 class Bridge:
-    """Serves the requests of one bridge *route*; *settings* are the route's own."""
+    """Serves the requests of one bridge *route*; *settings* are the route's own, *attaching* knows kept streams."""
 
-    def __init__(self, route: Route, settings: Settings) -> None:
+    def __init__(self, route: Route, settings: Settings, attaching: Attaching | None = None) -> None:
         path, _, query = (route.upstream_path or "").partition("?")
         self._path = path
         self._query = query.encode()
@@ -51,7 +52,8 @@ class Bridge:
         self._names = placeholders(route.body)
         self._max_bytes = settings.max_request_bytes or max(settings.inspect_request_bytes, _LEAST_MAX_BYTES)
         self._patience_seconds = settings.idle_timeout_seconds
-        self._variants = settings.client_variants
+        self._settings = settings
+        self._attaching = attaching
         self._is_tokens = route.effective_output == "tokens"
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,16 +66,17 @@ class Bridge:
             ClientDisconnected: the client left before its request was complete.
         """
         if scope["method"] not in {"GET", "POST"}:
-            await _refuse_method(send)
+            for message in method_refused("a bridge takes GET and POST", allow=b"GET, POST"):
+                await send(message)
             return
         if _is_foreign(scope):
             raise Forbidden
         query = dict(
             reversed(parse_qsl(scope.get("query_string", b"").decode(errors="replace"), keep_blank_values=True))
         )
-        if _was_here(scope["headers"], query):
-            await send({"type": "http.response.start", "status": 204, "headers": [(b"cache-control", b"no-store")]})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        known = map(parse_event_id, told_event_ids(scope["headers"], query))
+        if (cursor := next(filter(None, known), None)) is not None:
+            await self._go_on(cursor, scope, receive, send)
             return
         values = query if scope["method"] == "GET" else await self._posted(scope["headers"], receive)
         body = self._filled({name: value for name, value in values.items() if name in self._names})
@@ -83,6 +86,15 @@ class Bridge:
         finally:
             # The gate looks for the label in the scope that it has made.
             scope["sse_proxy.route"] = asking["sse_proxy.route"]
+
+    async def _go_on(self, cursor: Cursor, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a client that has events of ours already."""
+        if self._attaching is not None:
+            with suppress(NotFound):
+                apart = self._ids_apart(scope)
+                await self._attaching.attach(cursor, scope, receive, send, settings=self._settings, apart=apart)
+                return
+        await no_content(send)
 
     def _filled(self, values: Mapping[str, object]) -> bytes:
         try:
@@ -119,11 +131,6 @@ class Bridge:
 
     def _asking(self, scope: Scope, body: bytes) -> Scope:
         """The scope of the upstream's request."""
-        # Who asks for an event stream has a parser. Others may be the guide's reader, which posts, or SDKs, where the
-        # output is their API's.
-        variant = variant_of(scope["headers"]) if self._variants else COMMON
-        by_hand = variant.splits_blocks or (self._is_tokens and scope["method"] == "POST")
-        apart = by_hand and not accepts(scope["headers"], b"text/event-stream")
         headers = [
             *without(scope["headers"], _DROPPED),
             (b"content-type", b"application/json"),
@@ -136,8 +143,19 @@ class Bridge:
             "raw_path": (scope.get("root_path", "") + self._path).encode(),
             "query_string": self._query,
             "headers": headers,
-            "sse_proxy.numbering": Numbering(secrets.token_hex(16), apart=apart),
+            "sse_proxy.numbering": Numbering(secrets.token_hex(16), apart=self._ids_apart(scope)),
+            "sse_proxy.reconnects": scope["method"] == "GET" and is_event_source(scope["headers"]),
         }
+
+    def _ids_apart(self, scope: Scope) -> bool:
+        """Whether the client may take only blocks that begin with ``data:``.
+
+        Who asks for an event stream has a parser. Others may be the guide's reader, which posts, or SDKs, where the
+        output is their API's.
+        """
+        variant = variant_of(scope["headers"]) if self._settings.client_variants else COMMON
+        by_hand = variant.splits_blocks or (self._is_tokens and scope["method"] == "POST")
+        return by_hand and not accepts(scope["headers"], b"text/event-stream")
 
 
 class _Body:
@@ -157,13 +175,6 @@ class _Body:
                 return message
 
 
-async def _refuse_method(send: Send) -> None:
-    error = BadRequest("a bridge takes GET and POST")
-    start, body = error_response(error, body=render_plain(error), headers=[(b"allow", _METHODS)])
-    await send({**start, "status": 405})
-    await send(body)
-
-
 def _is_foreign(scope: Scope) -> bool:
     """Whether a page of another site, which nobody has let in, is behind a request (Fetch Metadata, Origin)."""
     if scope.get("sse_proxy.welcome"):
@@ -177,9 +188,3 @@ def _is_foreign(scope: Scope) -> bool:
     told = first(headers, b"x-forwarded-host") if scope.get("sse_proxy.trusted") else None
     host = told or first(headers, b"host") or b""
     return origin is not None and origin.lower().partition(b"://")[2] != host.lower()
-
-
-def _was_here(headers: RawHeaders, query: Mapping[str, str]) -> bool:
-    """Whether the client has events of ours already."""
-    told = [first(headers, b"last-event-id") or b"", *(query.get(key, "").encode() for key in _LAST_EVENT_ID_KEYS)]
-    return any(map(is_event_id, told))

@@ -1,4 +1,4 @@
-"""Every way a request can fail, as one tree.
+"""Every way a request can fail, as one tree (`resume.lost`, `resume.recorder` and `streaming.detachment` have more).
 
 An error carries an HTTP status, a stable ``code`` (an outcome's name, INTERFACE "Errors to the client"), a message for
 the client (never an upstream address), and whether the upstream ever had the request: if not, it may be sent again.

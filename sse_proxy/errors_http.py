@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from starlette.types import Message
 
-from .errors import SSEProxyError
+from .errors import BadRequest, SSEProxyError
 
-__all__ = ["error_response", "render_plain"]
+__all__ = ["error_response", "method_refused", "render_plain"]
 
 
 def render_plain(error: SSEProxyError) -> bytes:
@@ -39,6 +39,13 @@ def error_response(
         ],
     }
     return start, {"type": "http.response.body", "body": body, "more_body": False}
+
+
+def method_refused(message: str, *, allow: bytes) -> tuple[Message, Message]:
+    """The messages of a 405 (RFC 9110 § 15.5.6) that names the methods to *allow*."""
+    error = BadRequest(message)
+    start, body = error_response(error, body=render_plain(error), headers=[(b"allow", allow)])
+    return {**start, "status": 405}, body
 
 
 def _retry_advice(error: SSEProxyError) -> list[tuple[bytes, bytes]]:

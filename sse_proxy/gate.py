@@ -10,6 +10,8 @@ To the app below, the scope (a copy) additionally holds:
 
 ``sse_proxy.request_id``
     str: what ``X-Request-Id`` will be unless the response brings its own.
+``sse_proxy.owner``
+    str: who streams that are kept belong to (`core.owner`); only where some are.
 ``sse_proxy.client``
     str: key of per-client limits (`core.admission.Admission`); never a token itself.
 ``sse_proxy.trusted``
@@ -40,15 +42,18 @@ from .core.headers import (
     with_max_forwards,
     without,
 )
+from .core.owner import owner_of
 from .core.target import own_path, reserved_name
 from .core.trusted import TrustedProxies
 from .cors import CorsPolicy
 from .errors import BadRequest, ClientLeft, NotFound, Refused, RequestTooLarge, SSEProxyError, Unauthorized
 from .errors_http import error_response, render_plain
 from .exchange import Exchange
+from .handshake import deny_websocket
 from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .readiness import probe_response
+from .resume.endpoints import STREAMS
 from .settings import Settings
 
 __all__ = ["Gate", "RenderError"]
@@ -60,7 +65,8 @@ RenderError = Callable[[Scope, SSEProxyError], bytes]
 class Gate:
     """ASGI app around *app*; lifespan scopes pass, websockets are refused.
 
-    *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *render*: makes error bodies. *clock*: monotonic seconds.
+    *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *streams*: answers for the reserved names of kept streams; None
+    where none are kept. *render*: makes error bodies. *clock*: monotonic seconds.
 
     Raises:
         SettingsError: ``auth_tokens_file`` is not usable.
@@ -75,10 +81,13 @@ class Gate:
         lifecycle: Lifecycle,
         metrics: Metrics,
         upstream_ready: Callable[[], bool],
+        streams: ASGIApp | None = None,
         render: RenderError = lambda _scope, error: render_plain(error),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
+        self._streams = streams
+        self._owner_headers = settings.resume_owner_headers
         self._lifecycle = lifecycle
         self._metrics = metrics
         self._upstream_ready = upstream_ready
@@ -93,7 +102,7 @@ class Gate:
         if scope["type"] == "http":
             await self._serve(scope, receive, send)
         elif scope["type"] == "websocket":
-            self._metrics.request("gate", await _deny_websocket(scope, receive, send))
+            self._metrics.request("gate", await deny_websocket(scope, receive, send))
         else:
             await self._app(scope, receive, send)
 
@@ -110,8 +119,8 @@ class Gate:
             complete=self._completion(outer["method"], headers),
         )
         try:
-            if await self._admits(scope, exchange):
-                await self._app(scope, exchange.receive, exchange)
+            if (app := await self._admit(scope, exchange)) is not None:
+                await app(scope, exchange.receive, exchange)
                 exchange.check()
         except Exception as error:
             if not await self._told(error, scope, exchange):
@@ -127,25 +136,28 @@ class Gate:
             return partial(self._cors.preflight_headers, request)
         return partial(self._cors.response_headers, first(request, b"origin"))
 
-    async def _admits(self, scope: Scope, exchange: Exchange) -> bool:
-        """Answer the request, or raise, or (True) make it ready for the app."""
+    async def _admit(self, scope: Scope, exchange: Exchange) -> ASGIApp | None:
+        """Answer the request, or raise, or make it ready for the app that is returned."""
         if self._cors and self._cors.is_preflight(scope["method"], scope["headers"]):
             await exchange.respond(204, [])
-            return False
-        if (name := reserved_name(*own_path(scope))) is not None:
-            await self._probe(name, scope["method"], exchange)
-            return False
+            return None
+        app, name = self._app, reserved_name(*own_path(scope))
+        if name is not None:
+            if self._streams is None or name.partition("/")[0] != STREAMS:
+                await self._probe(name, scope["method"], exchange)
+                return None
+            app = self._streams
         if self._lifecycle.refusing:
             raise Refused("the proxy is shutting down")
         _check_forwardable(scope["method"], scope["headers"])
         self._identify(scope)
         if scope["method"] == "OPTIONS" and not _count_hop(scope):
             await exchange.respond(200, [(b"content-length", b"0")])
-            return False
+            return None
         self._check_size(scope["headers"])
         self._set_origin(scope)
         scope["sse_proxy.route"] = "other"
-        return True
+        return app
 
     async def _probe(self, name: str, method: str, exchange: Exchange) -> None:
         """Answer a load balancer's probe, which needs no token and is answered during the drain too."""
@@ -166,6 +178,8 @@ class Gate:
         """
         peer = scope["client"][0] if scope.get("client") else None
         token = None
+        if self._streams is not None:
+            scope["sse_proxy.owner"] = owner_of(scope["headers"], self._owner_headers)
         if self._tokens:
             token, scope["headers"] = authenticate(scope["headers"], self._tokens, self._clock())
         scope["sse_proxy.trusted"] = self._trusted.trusts(peer)
@@ -227,15 +241,3 @@ def _count_hop(scope: Scope) -> bool:
     if hops is not None:
         scope["headers"] = with_max_forwards(scope["headers"], hops - 1)
     return True
-
-
-async def _deny_websocket(scope: Scope, receive: Receive, send: Send) -> int:
-    """Refuse a handshake, with a reason where the server can carry one; return the status that the client sees."""
-    await receive()  # websocket.connect must be taken before it can be answered
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008, "reason": "websockets are not supported"})
-        return 403
-    error = BadRequest("Upgrade is not supported")
-    for message in error_response(error, body=render_plain(error)):
-        await send({**message, "type": f"websocket.{message['type']}"})
-    return error.http_status

@@ -16,19 +16,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .core.admission import Admission
 from .core.dialects import dialect_for
-from .core.headers import content_length, first
+from .core.headers import content_length
 from .core.requests import RequestFacts, classify, wants_body
 from .core.target import own_path
 from .errors import BadRequest, ClientDisconnected, ClientLeft, Outcome, Refused, SSEProxyError
 from .errors_http import error_response
 from .lifecycle import Lifecycle
-from .logs import log_stream
 from .metrics.base import Metrics, StreamReport
 from .metrics.prometheus import default_metrics
+from .resume.recorder import Recorder
+from .resume.resumption import Joined, Resumption
 from .routing import Rule
 from .settings import Settings, SettingsError, load_settings
 from .streaming import Policy, Response
 from .streaming.receiver import Receiver
+from .streaming.report import report
 
 __all__ = ["SSEMiddleware"]
 
@@ -57,6 +59,7 @@ class SSEMiddleware:
             counts as truncated.
         metrics: Where numbers go; None means the process's own Prometheus metrics (`metrics_app`).
         lifecycle: Where open responses are listed, for a drain; None lists them nowhere.
+        resumption: Keeps streams for those who come back; None keeps none.
         owns_app: The application is ours: it may be cancelled, and its ordinary responses are under the timeouts too.
         overrides: Single settings, over those of the environment; not beside *settings*.
 
@@ -74,6 +77,7 @@ class SSEMiddleware:
         terminal: str | None = None,
         metrics: Metrics | None = None,
         lifecycle: Lifecycle | None = None,
+        resumption: Resumption | None = None,
         owns_app: bool = False,
         **overrides: object,
     ) -> None:
@@ -90,6 +94,7 @@ class SSEMiddleware:
         self._paths = paths
         self._metrics = default_metrics() if metrics is None else metrics
         self._lifecycle = lifecycle
+        self._resumption = resumption
         self._admission = Admission(
             max_streams=settings.max_streams, max_streams_per_client=settings.max_streams_per_client
         )
@@ -100,7 +105,8 @@ class SSEMiddleware:
             return
         try:
             response = await self._admitted(scope, receive, send)
-            await response.run(self._app)
+            if response is not None:
+                await response.run(self._app)
         except SSEProxyError as error:
             # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
             if self._policy.owns_app or isinstance(error, ClientLeft):
@@ -110,7 +116,8 @@ class SSEMiddleware:
             for message in error_response(error, body=dialect.error_body(error)):
                 await send(message)
 
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> Response:
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """The response to come; None: another one has been joined, and that is over."""
         receiver = Receiver(scope, receive)
         policy = self._policy_for(scope.get("sse_proxy.rule"))
         facts = await self._facts(scope, receiver, policy)
@@ -121,15 +128,22 @@ class SSEMiddleware:
             _withhold(scope)
             client = scope.get("sse_proxy.client") or (scope["client"][0] if scope.get("client") else "")
             self._admit(client, facts)
+        opened = None if client is None else await self._open(client, scope, send, facts=facts, policy=policy)
+        if isinstance(opened, Joined):
+            await opened.follow(scope, receiver, send, policy.settings)
+            return None
         response = Response(
             scope,
             receiver,
-            send,
+            opened or send,
             facts=facts,
             policy=policy,
             metrics=self._metrics,
-            on_end=partial(self._ended, scope, client),
+            on_end=partial(self._ended, scope, client, opened),
+            record=opened,
         )
+        if opened is not None:
+            opened.bind(response.transfer, response.cut)
         if self._lifecycle is not None:
             self._lifecycle.add(response)
         return response
@@ -182,30 +196,31 @@ class SSEMiddleware:
             self._metrics.closed(StreamReport(dialect=facts.dialect.name, outcome=Outcome.REJECTED))
             raise
 
-    def _ended(self, scope: Scope, client: str | None, response: Response) -> None:
+    async def _open(
+        self, client: str, scope: Scope, send: Send, *, facts: RequestFacts, policy: Policy
+    ) -> Recorder | Joined | None:
+        """See `Resumption.open`; who gets no response of its own is no stream of *client*'s."""
+        if self._resumption is None:
+            return None
+        try:
+            opened = await self._resumption.open(scope, send, facts=facts, policy=policy)
+        except BaseException:
+            self._admission.release(client)
+            raise
+        if isinstance(opened, Joined):
+            self._admission.release(client)
+        return opened
+
+    def _ended(self, scope: Scope, client: str | None, recorder: Recorder | None, response: Response) -> None:
         if self._lifecycle is not None:
             self._lifecycle.remove(response)
         if client is not None:
             self._admission.release(client)
+        if recorder is not None:
+            recorder.finish(response.outcome)
         if not self._policy.owns_app:  # in the proxy the gate counts, who sees every request
             self._metrics.request(scope["sse_proxy.route"], _status(response))
-        self._report(scope, response)
-
-    def _report(self, scope: Scope, response: Response) -> None:
-        transfer = response.transfer
-        if not transfer.is_stream:
-            return
-        report = transfer.report(response.outcome, silence=response.silence)
-        self._metrics.closed(report)
-        now, client_id = transfer.clock(), first(scope["headers"], b"x-request-id")
-        log_stream(
-            report,
-            request_id=scope.get("sse_proxy.request_id") or (client_id or b"").decode("latin-1") or None,
-            route=scope["sse_proxy.route"],
-            status=transfer.client.status,
-            last_event_age=now - transfer.pacer.last_event,
-            last_write_age=now - transfer.pacer.last_write,
-        )
+        report(response, scope, self._metrics)
 
 
 def _load(overrides: Mapping[str, object]) -> Settings:

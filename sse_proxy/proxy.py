@@ -12,7 +12,7 @@ proxy variables of the environment (DESIGN fact 6). A request is sent once.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -59,14 +59,21 @@ class _RequestBody(RequestBody):
 class ReverseProxy:
     """ASGI app: every request goes to ``settings.upstream``; lifespan shutdown closes the transport.
 
-    While serving it raises `SSEProxyError`, for the layer above to tell.
+    While serving it raises `SSEProxyError`, for the layer above to tell. *on_shutdown* is awaited at the end, too.
 
     Raises:
         SettingsError: ``upstream_headers_file`` is not usable.
     """
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        on_shutdown: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._transport = transport
+        self._on_shutdown = on_shutdown
         self._address = UpstreamAddress.of(settings.upstream or "")
         self._url = httpx.URL(self._address.url)  # once: to parse it is most of what a request costs
         self._extra = _read_headers(settings.upstream_headers_file)
@@ -149,6 +156,8 @@ class ReverseProxy:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._transport.aclose()
+                if self._on_shutdown is not None:
+                    await self._on_shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

@@ -2,7 +2,7 @@
 
 Stateless ASGI. A route's settings are made once, and its `Rule` is put into the scope as ``sse_proxy.rule``: into this
 very scope, since the gate, whose copy it is, looks for what the layers below put there. A request on a bridge is turned
-into the upstream's own before it goes on.
+into the upstream's own before it goes on. One that bears an event id of ours goes no further where its stream is kept.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .bridge import Bridge
+from .core.cursor import Cursor, parse_event_id
+from .core.headers import first
 from .core.shapes.base import Output
 from .core.target import own_path
+from .errors import NotFound
+from .resume.attaching import Attaching
 from .settings import Route, Settings
 
 __all__ = ["Router", "Rule"]
@@ -34,8 +38,8 @@ class Rule:
     bridge: Bridge | None
 
     @classmethod
-    def of(cls, route: Route, settings: Settings) -> Rule:
-        """The rule of *route* in a proxy with *settings*."""
+    def of(cls, route: Route, settings: Settings, attaching: Attaching | None = None) -> Rule:
+        """The rule of *route* in a proxy with *settings*, where *attaching* knows kept streams."""
         own = settings.model_copy(update=route.overrides())
         return cls(
             path=route.path,
@@ -43,7 +47,7 @@ class Rule:
             settings=own,
             dialect=route.dialect,
             output=route.effective_output,
-            bridge=Bridge(route, own) if route.is_bridge else None,
+            bridge=Bridge(route, own, attaching) if route.is_bridge else None,
         )
 
     def fits(self, method: str, path: str) -> bool:
@@ -54,18 +58,24 @@ class Rule:
 
 
 class Router:
-    """ASGI app in front of *app*; see the module header."""
+    """ASGI app in front of *app*; *attaching* knows kept streams, None: none are. See the module header."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, attaching: Attaching | None = None) -> None:
         self._app = app
-        self._rules = tuple(Rule.of(route, settings) for route in settings.effective_routes)
+        self._settings = settings
+        self._attaching = attaching
+        self._rules = tuple(Rule.of(route, settings, attaching) for route in settings.effective_routes)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # No coroutine of its own, which would stay for as long as the stream is open.
-        if scope["type"] == "http" and (rule := self._rule(scope)) is not None:
+        if scope["type"] != "http":
+            return self._app(scope, receive, send)
+        if (rule := self._rule(scope)) is not None:
             scope["sse_proxy.rule"] = rule
             if rule.bridge is not None:
                 return rule.bridge.serve(self._app, scope, receive, send)
+        if self._attaching is not None and (cursor := _cursor(scope)) is not None:
+            return self._go_on(self._attaching, cursor, scope, receive, send)
         return self._app(scope, receive, send)
 
     def _rule(self, scope: Scope) -> Rule | None:
@@ -73,3 +83,25 @@ class Router:
             return None
         _, path = own_path(scope)
         return next((rule for rule in self._rules if rule.fits(scope["method"], path)), None)
+
+    async def _go_on(self, attaching: Attaching, cursor: Cursor, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that was sent before.
+
+        Raises:
+            NotFound: the stream is not kept, and the same POST again would generate again. A GET does not; and it may
+                be for another proxy of this kind, behind this one.
+        """
+        rule: Rule | None = scope.get("sse_proxy.rule")
+        settings = self._settings if rule is None else rule.settings
+        try:
+            await attaching.attach(cursor, scope, receive, send, settings=settings)
+        except NotFound:
+            if scope["method"] != "GET":
+                raise
+            await self._app(scope, receive, send)
+
+
+def _cursor(scope: Scope) -> Cursor | None:
+    """What a request that asks for the rest of a stream has of it; None: it does not, or of somebody else's."""
+    told = first(scope["headers"], b"last-event-id")
+    return parse_event_id(told) if told is not None and scope["method"] in {"GET", "POST"} else None

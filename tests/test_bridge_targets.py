@@ -14,6 +14,7 @@ import pytest
 from sse_proxy.core.dialects import DIALECTS, GENERIC
 from sse_proxy.demo import create_mock, expected_text
 from sse_proxy.errors import Outcome
+from sse_proxy.metrics.base import Resumed
 
 from .event_streams import reference_events
 from .process import serving
@@ -143,10 +144,11 @@ async def test_any_api_is_openais_to_a_client_of_that() -> None:
 ROWS = {row.name for row in (*DIALECTS, GENERIC)}
 CLOSED = {
     "dialect": ROWS,
-    "route": ROWS | {"other", "gate"},
+    "route": ROWS | {"other", "gate", "resume"},
     "outcome": {outcome.value for outcome in Outcome},
     "mode": {"comment", "comment-block", "data", "space"},
     "direction": {"in", "out"},
+    "result": {result.value for result in Resumed},
     "type": {"input", "output", "cached_input", "reasoning_output"},
 }
 

@@ -86,7 +86,8 @@ def test_help_says_what_a_choice_is_and_what_is_for_later() -> None:
     assert "--reframe auto|always|never" in text
     assert "--client-variants / --no-client-variants" in text
     assert "[default: on]" in text
-    assert "[default: authorization,x-api-key,api- key,x-goog-api-key] (not in this version)" in text
+    assert "[default: authorization,x-api-key,api- key,x-goog-api-key]" in text
+    assert "[default: 536870912] (not in this version)" in text
 
 
 def test_the_version_is_shown() -> None:
@@ -200,7 +201,9 @@ def test_config_tells_warnings_and_masks_passwords() -> None:
         "sse-proxy: warning: SSE_PROXY_ZZZZ: unknown environment variable, ignored",
         "sse-proxy: warning: heartbeat_seconds: 2 is low, some SDKs give up after 300 heartbeats",
     ]
-    assert "password" not in refused("config", "--resume", "redis://user:password@host")
+    url = "redis://user:password@host"
+    assert 'resume = "redis://***@host"' in run("config", "--resume", url).stdout
+    assert "password" not in refused("config", "--resume", f"{url}:port")
 
 
 def test_config_shows_the_schema() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.clients import COMMON, Variant, variant_of
+from sse_proxy.core.clients import COMMON, Variant, is_event_source, variant_of
 from sse_proxy.core.headers import HeaderList
 
 DATA = Variant(prefers_data=True)
@@ -49,3 +49,23 @@ def google(value: bytes) -> HeaderList:
 def test_variant(headers: HeaderList, variant: Variant) -> None:
     """A client is told by the header that names it; all others get the common form."""
     assert variant_of(headers) == variant
+
+
+EVENT_SOURCE = [(b"accept", b"text/event-stream"), (b"cache-control", b"no-cache")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_one"),
+    [
+        ([*EVENT_SOURCE, (b"sec-fetch-mode", b"cors")], True),
+        ([*EVENT_SOURCE, *agent(b"Mozilla/5.0 (Macintosh)")], True),
+        ([*EVENT_SOURCE, *agent(b"python-requests/2.32")], False),
+        ([EVENT_SOURCE[0], (b"sec-fetch-mode", b"cors")], False),
+        ([(b"accept", b"*/*"), EVENT_SOURCE[1], (b"sec-fetch-mode", b"cors")], False),
+        ([(b"accept", b"text/event-stream, */*"), EVENT_SOURCE[1], (b"sec-fetch-mode", b"cors")], False),
+        ([], False),
+    ],
+)
+def test_a_browsers_eventsource_is_known_by_what_it_sends(headers: HeaderList, is_one: bool) -> None:
+    """Nothing but event streams, from no cache; other clients may say the same, but are no browsers."""
+    assert is_event_source(headers) is is_one

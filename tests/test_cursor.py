@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.cursor import Cursor, is_stream_id, parse_event_id
+from sse_proxy.core.cursor import Cursor, is_stream_id, parse_event_id, told_event_ids
 
 STREAM = "0123456789abcdef" * 2
 
@@ -47,3 +47,11 @@ def test_what_is_malformed_oversized_or_not_ours_is_no_place(value: str) -> None
 def test_the_form_of_stream_ids(value: str, ours: bool) -> None:
     """32 hexadecimal digits in lower case, and nothing else."""
     assert is_stream_id(value) is ours
+
+
+def test_who_comes_back_tells_the_last_event_id_in_a_header_or_in_the_query() -> None:
+    """The header first, which is the newer one; all of them, whosever they are, and no empty one."""
+    headers = [(b"Last-Event-ID", b"17")]
+    query = {"lastEventId": "c", "last_event_id": "b", "id": "x"}
+    assert told_event_ids(headers, query) == [b"17", b"b", b"c"]
+    assert told_event_ids([(b"last-event-id", b"")], {"last_event_id": ""}) == []

@@ -20,7 +20,7 @@ from sse_proxy.errors import (
     Unauthorized,
     UpstreamReported,
 )
-from sse_proxy.errors_http import error_response, render_plain
+from sse_proxy.errors_http import error_response, method_refused, render_plain
 
 AGAIN = [(b"retry-after", b"1"), (b"x-should-retry", b"true")]
 NOT_AGAIN = [(b"x-should-retry", b"false")]
@@ -79,3 +79,10 @@ def test_the_plain_body_has_message_type_and_code() -> None:
     assert json.loads(render_plain(BadRequest("schön\n"))) == {
         "error": {"message": "schön\n", "type": "invalid_request_error", "code": "rejected"}
     }
+
+
+def test_a_method_that_is_not_there_is_405_with_those_that_are() -> None:
+    """RFC 9110 § 15.5.6."""
+    start, body = method_refused("no such method", allow=b"GET")
+    assert (start["status"], start["headers"][-1]) == (405, (b"allow", b"GET"))
+    assert json.loads(body["body"])["error"]["message"] == "no such method"

@@ -13,6 +13,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from sse_proxy.core.headers import HeaderList, first
+from sse_proxy.core.owner import owner_of
 from sse_proxy.errors import ClientStalled, ConnectFailed, RequestTooLarge, SSEProxyError
 from sse_proxy.gate import Gate
 from sse_proxy.lifecycle import Lifecycle
@@ -51,6 +52,8 @@ class World:
     ready: bool = True
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     metrics: Counts = field(default_factory=Counts)
+    #: What answers for kept streams.
+    streams: Behaviour | None = None
     #: Scopes that reached the app below.
     passed: list[Scope] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
@@ -69,7 +72,12 @@ class World:
     ) -> Message:
         """One request through a new gate; the start of the answer, or {} when there is none."""
         gate = Gate(
-            self.app, self.settings, lifecycle=self.lifecycle, metrics=self.metrics, upstream_ready=lambda: self.ready
+            self.app,
+            self.settings,
+            lifecycle=self.lifecycle,
+            metrics=self.metrics,
+            upstream_ready=lambda: self.ready,
+            streams=self.streams,
         )
         parts = list(body)
 
@@ -498,3 +506,32 @@ async def test_a_token_never_reaches_the_log(tokens: Path, caplog: pytest.LogCap
     await world.ask(headers=[(b"authorization", b"Bearer good")])
     await world.ask(headers=[(b"authorization", b"Bearer not-so-good")])
     assert "good" not in caplog.text
+
+
+async def test_the_owner_of_kept_streams_is_told_before_the_token_is_stripped(tokens: Path) -> None:
+    """The same as without tokens; and nothing is told where no streams are kept."""
+    headers = [(b"authorization", b"Bearer good")]
+    world = World(Settings(auth_tokens_file=tokens), streams=answer_ok)
+    await world.ask(headers=headers)
+    [scope] = world.passed
+    assert scope["sse_proxy.owner"] == owner_of(headers, ["authorization"])
+    assert scope["headers"] == []
+    world = World()
+    await world.ask(headers=headers)
+    assert "sse_proxy.owner" not in world.passed[0]
+
+
+@pytest.mark.parametrize("path", ["/-/sse-proxy/streams", "/-/sse-proxy/streams/x", "/-/sse-proxy/streams/"])
+async def test_the_names_of_kept_streams_lead_to_them(path: str, tokens: Path) -> None:
+    """Behind the token; and they are nobody's where none are kept."""
+    world = World(Settings(auth_tokens_file=tokens), streams=answer_ok)
+    assert (await world.ask(path=path))["status"] == 401
+    start = await world.ask(path=path, headers=[(b"authorization", b"Bearer good")])
+    assert (start["status"], world.passed) == (200, [])
+    assert (await World().ask(path=path))["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/-/sse-proxy/streamsx", "/-/sse-proxy/STREAMS/x", "/-/sse-proxy//streams/x"])
+async def test_disguised_names_of_kept_streams_lead_nowhere(path: str) -> None:
+    """As every disguised reserved path."""
+    assert (await World(streams=answer_ok).ask(path=path))["status"] == 404

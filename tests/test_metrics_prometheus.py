@@ -25,7 +25,7 @@ from .metrics_threads import ThreadCollector
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DIALECTS = {"openai_chat", "openai_completions", "openai_responses", "anthropic", "generic"}
-# Name and labels of all that INTERFACE lists, but for resume.
+# Name and labels of all that INTERFACE lists.
 _FAMILIES = {
     ("sse_proxy_requests_total", "counter"): {"route", "code"},
     ("sse_proxy_streams_active", "gauge"): set(),
@@ -39,6 +39,11 @@ _FAMILIES = {
     ("sse_proxy_repairs_total", "counter"): {"kind"},
     ("sse_proxy_tokens_total", "counter"): {"type"},
     ("sse_proxy_disconnect_silence_seconds", "histogram"): {"le"},
+    ("sse_proxy_resumes_total", "counter"): {"result"},
+    ("sse_proxy_replay_streams", "gauge"): set(),
+    ("sse_proxy_replay_bytes", "gauge"): set(),
+    ("sse_proxy_replay_evictions_total", "counter"): set(),
+    ("sse_proxy_store_errors_total", "counter"): set(),
     ("sse_proxy_event_loop_lag_seconds", "histogram"): {"le"},
     ("sse_proxy_draining", "gauge"): set(),
     ("sse_proxy_build_info", "gauge"): {"version"},

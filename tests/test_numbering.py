@@ -58,3 +58,13 @@ def test_an_id_apart_leaves_its_event_as_it_is() -> None:
     assert apart == f"id: {STREAM}.1\n\ndata: a\n\nid: {STREAM}.2\n\nevent: done\ndata: b\n\n".encode()
     assert reference_events(together) == reference_events(apart)
     assert [event.last_event_id for event in reference_events(apart)] == [f"{STREAM}.1", f"{STREAM}.2"]
+
+
+def test_every_event_is_recorded_without_its_id() -> None:
+    """Whoever reads it later numbers it in its own way, and must come to the same."""
+    recorded: list[tuple[int, bytes]] = []
+    numbering = Numbering(STREAM, apart=True, record=lambda n, event: recorded.append((n, event)))
+    told = numbering.apply(b"data: a\n\nevent: e\ndata: b\n\n") + numbering.apply(b"data: c\n\n")
+    assert recorded == [(1, b"data: a\n\n"), (2, b"event: e\ndata: b\n\n"), (3, b"data: c\n\n")]
+    again = Numbering(STREAM, apart=True, after=1)
+    assert told.endswith(b"".join(again.apply(event) for _, event in recorded[1:]))

@@ -283,6 +283,16 @@ async def test_an_idempotency_key_is_the_firsts(journal: MemoryJournal) -> None:
     assert Taken(stream=mine.stream) == await journal.open(opening(once="k"), lambda: None)
 
 
+@pytest.mark.parametrize("end", [End.ERROR, End.TRUNCATED, End.CANCELLED])
+async def test_what_has_failed_is_not_joined(journal: MemoryJournal, end: End) -> None:
+    """Who sends a request again after that wants an answer; that one is joined then, and stays when the first goes."""
+    first, second = opening(once="k"), opening(once="k")
+    (await opened(journal, first)).end(end)
+    await opened(journal, second)
+    assert Taken(stream=second.stream) == await journal.open(opening(once="k"), lambda: None)
+    assert await journal.attach(first.stream, first.owner) is not None
+
+
 async def test_a_dropped_stream_leaves_nothing(journal: MemoryJournal) -> None:
     """A request that never became a stream may be sent again with the same key."""
     mine = opening(once="k", chat="c")

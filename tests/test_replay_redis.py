@@ -243,6 +243,16 @@ async def test_an_idempotency_key_is_the_firsts_on_every_replica(here: RedisJour
     assert Taken(stream=taken.pop()) == await there.open(opening(once=key), lambda: None)
 
 
+async def test_what_has_failed_is_not_joined(here: RedisJournal, there: RedisJournal) -> None:
+    """Who sends a request again after that wants an answer; that one is joined then."""
+    key = opening().stream
+    first, second = opening(once=key), opening(once=key)
+    (await opened(here, first)).end(End.TRUNCATED)
+    assert End.TRUNCATED is (await read_all(await attached(there, first.stream))).end
+    await opened(there, second)
+    assert Taken(stream=second.stream) == await here.open(opening(once=key), lambda: None)
+
+
 async def test_a_dropped_stream_leaves_nothing(server: RedisServer, here: RedisJournal, there: RedisJournal) -> None:
     """A request that never became a stream may be sent again with the same key; who joined it is told."""
     server.ask("FLUSHALL")

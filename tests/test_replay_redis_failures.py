@@ -17,7 +17,7 @@ from sse_proxy.replay.redis.journal import RedisJournal
 from sse_proxy.replay.redis.writer import Writer
 
 from .conftest import LIMIT_SECONDS
-from .redis_server import TIMEOUT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
+from .redis_server import BEAT_SECONDS, TIMEOUT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
 from .replay_journals import HEAD, OWNER, attached, event, opened, opening, read_all, until
 
 
@@ -134,6 +134,26 @@ async def test_an_orderly_end_of_the_owner_is_noticed(there: RedisJournal, repli
     await journal.close()
     seen = await read_all(await attached(there, mine.stream))
     assert ([(1, event(1))], End.OWNER_LOST) == (seen.events, seen.end)
+
+
+async def test_readers_that_never_stay_learn_of_a_lost_owner_too(there: RedisJournal, replica: Replicas) -> None:
+    """Whose line breaks every second is not to come back for ever to a stream that will never go on."""
+    journal = replica()
+    mine = opening()
+    (await opened(journal, mine)).append(1, event(1))
+    await until(lambda: not journal.stats.bytes)
+    await journal.close()
+
+    async def visit() -> End | None:
+        with await attached(there, mine.stream) as reader:
+            await asyncio.sleep(BEAT_SECONDS * 1.5)
+            glance = await reader.look()
+            return None if glance is None else glance.end
+
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while await visit() is None:
+            pass
+    assert End.OWNER_LOST is await visit()
 
 
 @pytest.mark.parametrize("how", ["paused", "restarted"])
@@ -274,6 +294,30 @@ async def test_a_full_redis_fails_one_after_the_other(server: RedisServer, here:
     recording.end(End.COMPLETE)
     seen = await read_all(reader)
     seen.check([event(1), event(2)], End.COMPLETE)
+
+
+async def test_a_redis_that_stays_full_is_told_to_readers(
+    server: RedisServer, here: RedisJournal, there: RedisJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No news will come as long as nothing is taken, and heartbeats alone say nothing; what is there can be read."""
+    monkeypatch.setattr(followed, "PATIENCE_SECONDS", 0.5)
+    mine = opening()
+    recording = await opened(here, mine)
+    recording.append(1, event(1))
+    reader = await attached(there, mine.stream)
+    await read_all(reader, at_most=1)
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    recording.append(2, event(2))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        assert Batch(end=End.UNAVAILABLE) == await reader.read(1)
+    assert Batch(events=[(1, event(1))]) == await reader.read(0)
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+    recording.end(End.COMPLETE)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not (batch := await reader.read(1)).events:
+            assert batch.end is End.UNAVAILABLE
+            await asyncio.sleep(0.02)
+    assert Batch(events=[(2, event(2))], end=End.COMPLETE) == batch
 
 
 async def test_closing_while_redis_is_away_takes_no_time(server: RedisServer, replica: Replicas) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +121,16 @@ def test_places_of_events_that_are_gone_are_cleared_away() -> None:
         shelf.append(stream, n, b"x")
     assert len(shelf._order) < 3000  # noqa: SLF001 -- nothing public shows it
     assert (10, 20_000 - 11) == (len(stream.ring), shelf.evictions)
+
+
+def test_a_shelf_without_events_keeps_no_stream_in_memory() -> None:
+    """The places of its events were cleared away in thousands only, each with its stream."""
+    shelf, stream = shelf_of(10**6, []), Shelved()
+    watched = weakref.ref(stream)
+    shelf.append(stream, 1, b"a")
+    shelf.remove(stream)
+    del stream
+    assert watched() is None
+    other = Shelved()
+    shelf.append(other, 1, b"b")
+    assert (shelf.bytes, shelf.evictions) == (1 + EVENT_COST_BYTES, 0)

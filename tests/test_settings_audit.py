@@ -27,6 +27,7 @@ def test_the_defaults_are_not_risky() -> None:
         ({"cors_origins": ("*",), "auth_tokens_file": TOKENS}, "cors_origins is * with"),
         ({"cors_origins": ("*",)}, "cors_origins is * without"),
         ({"bridge": ("/a=/completion",), "auth_tokens_file": TOKENS}, "bridge with auth_tokens_file"),
+        ({"resume": "memory", "resume_owner_headers": ()}, "resume without resume_owner_headers"),
         ({"trusted_proxies": ("*",)}, "trusted_proxies is *"),
         ({"heartbeat_seconds": 0}, "heartbeats are off"),
         ({"heartbeat_mode": "off"}, "heartbeats are off"),

@@ -101,7 +101,7 @@ def test_a_long_value_is_cut() -> None:
 def test_a_password_is_not_repeated() -> None:
     """The line goes to a terminal or a log."""
     assert "secret" not in refused({"upstream": "http://user:secret@host"})
-    assert "secret" not in refused({"resume": "redis://:secret@host"})
+    assert "secret" not in refused({"resume": "redis://:secret@host:port"})
 
 
 def test_unknown_names_are_errors_in_flags_and_file(tmp_path: Path) -> None:
@@ -170,8 +170,17 @@ def test_a_low_heartbeat_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flags, line",
     [
-        ({"resume": "memory"}, 'resume: "memory" (flag --resume) is not in this version, expected "off"'),
-        ({"detach_seconds": "x"}, 'detach_seconds: "x" (flag --detach-seconds) is not in this version, expected 60.0'),
+        (
+            {"resume": "disk"},
+            (
+                'resume: got "disk" (flag --resume), expected '
+                "off, memory, redis://HOST[:PORT][/DB], rediss://… or redis+cluster://…"
+            ),
+        ),
+        (
+            {"max_buffer_bytes": "x"},
+            'max_buffer_bytes: "x" (flag --max-buffer-bytes) is not in this version, expected 536870912',
+        ),
         ({"probe": True}, "probe: true (flag --probe) is not in this version, expected false"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

@@ -111,12 +111,6 @@ def test_a_validation_error_does_not_show_what_was_given() -> None:
     "name, value",
     [
         ("max_buffer_bytes", 1),
-        ("resume", "memory"),
-        ("resume_ttl_seconds", 1),
-        ("resume_stream_bytes", 1),
-        ("resume_total_bytes", 1),
-        ("detach_seconds", 1),
-        ("resume_owner_headers", "x-user"),
         ("playground", True),
         ("probe", True),
     ],

@@ -54,6 +54,16 @@ def test_in_the_client_s_own_framing() -> None:
     assert teller(voice=OLLAMA.native).tell(EVENT, {}, OLLAMA, failed=False) == b'{"response":"a"}\n'
 
 
+def test_a_dialect_with_ids_of_its_own_keeps_them() -> None:
+    """Its clients resume by those; retold in another API's words they would mean nothing."""
+    replicate = dialect_by_name("replicate")
+    event = Event(data=b"a", event=b"output", id=b"7")
+    own = teller(numbered=True, voice=replicate)
+    assert own.numbered(own.tell(event, {}, replicate, failed=False)) == b"id: 7\nevent: output\ndata: a\n\n"
+    retold = teller(numbered=True, retold=True)
+    assert retold.numbered(retold.tell(event, {}, replicate, failed=False)).startswith(f"id: {STREAM}.1\n".encode())
+
+
 def test_told_is_whose_words_are_used() -> None:
     """The upstream's state, or the shape's."""
     state = StreamState()

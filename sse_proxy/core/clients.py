@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .headers import RawHeaders, first
+from .headers import RawHeaders, first, tokens
 
-__all__ = ["COMMON", "Variant", "variant_of"]
+__all__ = ["COMMON", "Variant", "is_event_source", "variant_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +57,15 @@ def variant_of(headers: RawHeaders) -> Variant:
         if value is not None and pattern.match(value):
             return variant
     return COMMON
+
+
+def is_event_source(headers: RawHeaders) -> bool:
+    """Whether *headers* are those that a browser's own `EventSource` sends (WHATWG HTML § 9.2.2 and § 9.2.3).
+
+    It accepts nothing but event streams, from no cache. A page that says the same with fetch has a parser of its own,
+    so nobody else may be taken for one whose parser is not known to obey the standard.
+    """
+    by_itself = tokens(headers, b"accept") == [b"text/event-stream"] and b"no-cache" in tokens(
+        headers, b"cache-control"
+    )
+    return by_itself and variant_of(headers).splits_blocks

@@ -7,13 +7,17 @@ one makes browsers ask first (CORS preflight; reference: sse.md § 1). What has 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .headers import RawHeaders, first
 from .numbering import is_event_id
 
-__all__ = ["Cursor", "is_stream_id", "parse_event_id"]
+__all__ = ["Cursor", "is_stream_id", "parse_event_id", "told_event_ids"]
 
 _STREAM_ID = re.compile(r"[0-9a-f]{32}")
+#: Where clients that cannot set headers put the last event ID.
+_QUERY_KEYS = ("last_event_id", "lastEventId")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +39,12 @@ def parse_event_id(value: bytes) -> Cursor | None:
         return None
     stream, _, number = value.partition(b".")
     return Cursor(stream=stream.decode("ascii"), after=int(number))
+
+
+def told_event_ids(headers: RawHeaders, query: Mapping[str, str]) -> list[bytes]:
+    """The last event IDs that a request tells, whosever they are; the header's first.
+
+    An `EventSource` keeps the query of its URL for good, so that is the older one.
+    """
+    told = [first(headers, b"last-event-id") or b"", *(query.get(key, "").encode() for key in _QUERY_KEYS)]
+    return [value for value in told if value]

@@ -8,8 +8,12 @@ HTML § 9.2.6 sets the last event ID by that and dispatches nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-__all__ = ["Numbering", "is_event_id"]
+__all__ = ["Numbering", "Record", "is_event_id"]
+
+#: Gets each event with its number: as it goes out, but for the id, since readers may want that in another place.
+Record = Callable[[int, bytes], None]
 
 _EVENT_ID = re.compile(rb"[0-9a-f]{32}\.[0-9]{1,18}")
 
@@ -25,19 +29,29 @@ class Numbering:
     Args:
         stream: 128 random bits in 32 hexadecimal digits.
         apart: Whether each id is a block of its own in front of its event.
+        after: The number that the next event follows.
+        record: Told of every event, in order.
+
+    Attributes:
+        stream, apart, record: As the arguments; the last may be changed.
     """
 
-    __slots__ = ("_number", "_separator", "_stream")
+    __slots__ = ("_number", "_prefix", "_separator", "apart", "record", "stream")
 
-    def __init__(self, stream: str, *, apart: bool) -> None:
-        self._stream = stream.encode("ascii")
+    def __init__(self, stream: str, *, apart: bool, after: int = 0, record: Record | None = None) -> None:
+        self.stream = stream
+        self.apart = apart
+        self._prefix = stream.encode("ascii")
         self._separator = b"\n\n" if apart else b"\n"
-        self._number = 0
+        self._number = after
+        self.record = record
 
     def apply(self, blocks: bytes) -> bytes:
         """*blocks*, whole canonical events without ids, with an id each."""
         numbered: list[bytes] = []
         for block in blocks.split(b"\n\n")[:-1]:
             self._number += 1
-            numbered.append(b"id: %b.%d%b%b\n\n" % (self._stream, self._number, self._separator, block))
+            numbered.append(b"id: %b.%d%b%b\n\n" % (self._prefix, self._number, self._separator, block))
+            if self.record is not None:
+                self.record(self._number, block + b"\n\n")
         return b"".join(numbered)

@@ -14,7 +14,7 @@ Rules (INTERFACE "Settings", DESIGN facts 1 and 12):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 __all__ = ["DATA_HEARTBEAT_SECONDS", "Action", "Limits", "Pacer"]
@@ -65,11 +65,13 @@ class Pacer:
     """
 
     __slots__ = (
-        "_committed", "_completed", "_events", "_last_data", "_limits", "_sent", "_shortest", "_started",
-        "last_event", "last_write", "sending_since",
+        "_alone", "_committed", "_completed", "_events", "_last_data", "_limits", "_look", "_sent", "_shortest",
+        "_started", "last_event", "last_write", "sending_since",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, now: float) -> None:
+        self._alone = False
+        self._look = _NEVER
         self.limit(limits)
         self._started = now
         #: The whole request is with the application (or upstream) since then; None while it is uploaded.
@@ -84,10 +86,22 @@ class Pacer:
 
     def limit(self, limits: Limits) -> None:
         """Replace the limits, once the response's kind is known; arm the timer again."""
+        if self._alone:
+            limits = replace(limits, heartbeat=0.0, client_stall=0.0)
         self._limits = limits
         starting = (limits.heartbeat, limits.commit_after, limits.first_event, limits.idle, limits.client_stall)
         #: No clock that something yet to happen starts can run out sooner.
-        self._shortest = min((seconds for seconds in starting if seconds), default=_NEVER)
+        self._shortest = min((self._look, *(seconds for seconds in starting if seconds)))
+
+    def look_every(self, seconds: float) -> None:
+        """Have the owner look so often at the least, for something of its own; arm the timer again."""
+        self._look = seconds
+        self.limit(self._limits)
+
+    def leave_alone(self) -> None:
+        """There is no client any more: no heartbeat is due, and none can be late to read; arm the timer again."""
+        self._alone = True
+        self.limit(self._limits)
 
     def uploaded(self, now: float) -> None:
         """A piece of the request body passed on."""

@@ -21,7 +21,7 @@ class Teller:
         voice: How the client is spoken to; a shape brings its own.
         state: What is known of the upstream's stream.
         shape: Tells the answer in another API's words; None in the upstream's own.
-        numbering: Gives every event an id; None leaves them as they are.
+        numbering: Gives every event an id, unless the dialect has some of its own; None leaves them as they are.
 
     Attributes:
         voice: How the client is spoken to.
@@ -55,6 +55,8 @@ class Teller:
     def tell(self, event: Event, payload: JSONObject, dialect: Dialect, *, failed: bool) -> bytes:
         """The bytes for one payload event, which the state knows of; *failed*: an error was told before it."""
         if self._shape is None:
+            if dialect.numbers_events:
+                self._numbering = None
             return self._in_own_words(event)
         if failed or self._ended:
             return b""  # all that a client of the shape can understand was said

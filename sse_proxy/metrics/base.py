@@ -6,13 +6,32 @@ The protocol is deliberately small: a stream keeps plain integers while it runs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from ..errors import Outcome
+from ..replay.base import Stats
 
-__all__ = ["Metrics", "NullMetrics", "StreamReport"]
+__all__ = ["Metrics", "NullMetrics", "Resumed", "StreamReport"]
+
+
+class Resumed(StrEnum):
+    """How a request for a kept stream was answered; the label values of ``sse_proxy_resumes_total``."""
+
+    #: With what the client lacked, and then the live events.
+    REPLAYED = "replayed"
+    #: 204: it had everything.
+    NOTHING_LEFT = "nothing_left"
+    #: 404: no such stream, or not the caller's.
+    UNKNOWN = "unknown"
+    #: 410: what it lacked is gone.
+    EVICTED = "evicted"
+    #: A second request with the same idempotency key got the first one's stream.
+    JOINED = "joined"
+    #: 503: the store is down.
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +74,12 @@ class Metrics(Protocol):
     def loop_lag(self, seconds: float) -> None:
         """How late the event loop ran a timer."""
 
+    def resumed(self, result: Resumed) -> None:
+        """Count one answer to a request for a kept stream."""
+
+    def keeps(self, stats: Callable[[], Stats]) -> None:
+        """Streams are kept for replay, and *stats* tells how many, whenever it is asked."""
+
 
 class NullMetrics:
     """`Metrics` that counts nothing."""
@@ -68,3 +93,7 @@ class NullMetrics:
     def closed(self, report: StreamReport) -> None: ...
 
     def loop_lag(self, seconds: float) -> None: ...
+
+    def resumed(self, result: Resumed) -> None: ...
+
+    def keeps(self, stats: Callable[[], Stats]) -> None: ...

@@ -32,6 +32,7 @@ from ..version import version
 from .base import StreamReport
 from .buckets import DURATION_BUCKETS, FIRST_EVENT_BUCKETS, INTER_EVENT_BUCKETS, LAG_BUCKETS, SILENCE_BUCKETS
 from .exposition import encode, merged_registry
+from .replay import ReplaySeries
 from .series import BatchedHistogram, LabelSets
 
 __all__ = ["PrometheusMetrics", "default_metrics"]
@@ -61,6 +62,9 @@ class PrometheusMetrics:
         self._define_streams(self._registry)
         self._define_times(self._registry)
         self._define_process(self._registry)
+        self._replay = ReplaySeries(self._registry)
+        #: See `Metrics.resumed`, `Metrics.keeps`.
+        self.resumed, self.keeps = self._replay.resumed, self._replay.watch
         #: See `Metrics.gap`. The histogram's own method, since a call in between would cost as much again.
         self.gap = self._inter_event.observe_later
 
@@ -190,6 +194,7 @@ class PrometheusMetrics:
     def _publish(self) -> None:
         """Bring the series up to date; on the feeding thread, since pending counts may not change meanwhile."""
         self._inter_event.publish()
+        self._replay.publish()
         if self._lifecycle is not None:
             self._draining.set(self._lifecycle.draining)
 

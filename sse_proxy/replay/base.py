@@ -50,6 +50,11 @@ class End(StrEnum):
     #: The stream is not there any more: its time is over, or it was dropped.
     EXPIRED = "expired"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream has all that its upstream had to say. Else who sends its request again wants another."""
+        return self is End.COMPLETE
+
 
 class Answer(StrEnum):
     """What a reader is to be answered with, before its response has begun."""
@@ -102,7 +107,7 @@ class Opening:
     """What a stream is opened with: its id, its owner, and by what else it can be found.
 
     Attributes:
-        once: The caller's idempotency key; the second that opens with it gets `Taken`.
+        once: The caller's idempotency key; the second that opens with it gets `Taken`, unless the first has failed.
         chat: The caller's name for a series of streams; `Journal.latest` finds the newest.
     """
 

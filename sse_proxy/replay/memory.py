@@ -56,7 +56,8 @@ class MemoryJournal:
 
     async def open(self, opening: Opening, on_stop: Callable[[], None]) -> Recording | Taken:
         self.sweep()
-        if opening.once is not None and (first := self._once.get((opening.owner, opening.once))) is not None:
+        first = None if opening.once is None else self._once.get((opening.owner, opening.once))
+        if first is not None and (first.over is None or first.over.is_whole):
             return Taken(stream=first.opening.stream)
         stream = LocalStream(opening, self, on_stop, max_bytes=self._stream_bytes, now=self.clock())
         self._streams[opening.stream] = stream

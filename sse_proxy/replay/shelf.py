@@ -87,6 +87,10 @@ class Shelf(Generic[_S]):
         self.bytes -= stream.ring.bytes
         self._forget(stream, len(stream.ring))
         stream.ring.clear()
+        if not self.bytes:  # every place is of an event that is gone, and keeps its stream in memory
+            self._order.clear()
+            self._gone.clear()
+            self._gone_total = 0
 
     def _make_room(self) -> None:
         while self.bytes > self._max_bytes and (oldest := self.first_finished) is not None:

@@ -72,6 +72,10 @@ _RULES: tuple[tuple[Callable[[Settings], bool], str], ...] = (
         "bridge with auth_tokens_file: an EventSource cannot send a token, so that only fetch gets through",
     ),
     (
+        lambda settings: settings.resume != "off" and not settings.resume_owner_headers,
+        "resume without resume_owner_headers: all callers are one, so that whoever guesses a chat key gets its stream",
+    ),
+    (
         lambda settings: "*" in settings.trusted_proxies,
         "trusted_proxies is *: any client may forge the address that limits and logs see",
     ),

@@ -37,6 +37,7 @@ from .values import (
     Reframe,
     Seconds,
     SendBufferBytes,
+    Store,
     Switch,
     Upstream,
 )
@@ -47,17 +48,7 @@ __all__ = ["FILE_ONLY", "NOT_IN_THIS_VERSION", "Settings"]
 FILE_ONLY = frozenset({"routes"})
 
 #: Settings that exist with their default only; setting another value is refused.
-NOT_IN_THIS_VERSION = (
-    "max_buffer_bytes",
-    "resume",
-    "resume_ttl_seconds",
-    "resume_stream_bytes",
-    "resume_total_bytes",
-    "detach_seconds",
-    "resume_owner_headers",
-    "playground",
-    "probe",
-)
+NOT_IN_THIS_VERSION = ("max_buffer_bytes", "playground", "probe")
 
 # The first cannot be given without the second.
 _NEEDS = {
@@ -153,11 +144,19 @@ class Settings(BaseModel):
         "tcp",
         description="How readiness checks the upstream: tcp (it accepts connections), a path (status < 400), or off.",
     )
-    resume: Annotated[str, Accepts("off")] = Field("off", description="Where streams are kept for replay.")
-    resume_ttl_seconds: PositiveSeconds = Field(300.0, description="How long a replay is kept after the end.")
-    resume_stream_bytes: ByteLimit = Field(4_194_304, description="Replay kept for one stream.")
-    resume_total_bytes: ByteLimit = Field(268_435_456, description="Replay kept by one process.")
-    detach_seconds: Seconds = Field(60.0, description="How long an upstream runs on with nobody listening.")
+    resume: Store = Field(
+        "off",
+        description="Where streams are kept for clients that come back: off, memory (of this process), or the URL of a "
+        "Redis that all replicas share.",
+    )
+    resume_ttl_seconds: PositiveSeconds = Field(300.0, description="How long a stream is kept after its end.")
+    resume_stream_bytes: ByteLimit = Field(
+        4_194_304, description="How much of one stream is kept; the oldest go first."
+    )
+    resume_total_bytes: ByteLimit = Field(268_435_456, description="How much one process keeps of all streams.")
+    detach_seconds: Seconds = Field(
+        60.0, description="How long a stream that is kept is generated on with nobody listening; 0 = not at all."
+    )
     resume_owner_headers: HeaderNames = Field(
         ("authorization", "x-api-key", "api-key", "x-goog-api-key"),
         description="Request headers that make a caller the same caller; none = the stream's id alone.",

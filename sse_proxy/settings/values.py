@@ -38,6 +38,7 @@ __all__ = [
     "Reframe",
     "Seconds",
     "SendBufferBytes",
+    "Store",
     "Switch",
     "Upstream",
     "mask",
@@ -50,6 +51,7 @@ MAX_BYTES = 1 << 40
 
 # Greedy: a password that was not percent-encoded may hold a slash, and is a secret all the same.
 _SECRET_IN_URL = re.compile(r"//\S*@")
+_STORE = re.compile(r"rediss?(\+cluster)?://\S+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 § 5.6.2
 
@@ -139,6 +141,13 @@ def _upstream(value: str | None) -> str | None:
     return value
 
 
+def _store(value: str) -> str:
+    # `.port` raises ValueError when it is no number.
+    if value not in {"off", "memory"} and not (_STORE.fullmatch(value) and urlsplit(value).port != 0):
+        raise ValueError("neither a word nor the URL of a store")
+    return value
+
+
 def _readiness(value: str) -> str:
     if value not in {"tcp", "off"} and not re.fullmatch(r"/[^\s#]*", value):
         raise ValueError("neither a word nor a path")
@@ -194,6 +203,9 @@ Upstream = Annotated[
     Accepts("http://HOST[:PORT][/PREFIX], https://… or unix:/PATH.sock, without user, query or fragment"),
 ]
 Readiness = Annotated[str, AfterValidator(_readiness), Accepts("tcp, off or a path that starts with /")]
+Store = Annotated[
+    str, AfterValidator(_store), Accepts("off, memory, redis://HOST[:PORT][/DB], rediss://… or redis+cluster://…")
+]
 Origins = Annotated[
     tuple[str, ...],
     BeforeValidator(_items),

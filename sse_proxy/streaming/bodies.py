@@ -94,7 +94,9 @@ class StreamBody:
         #: A document that stays alone may be none of the API's events: the first is held until there is more to see.
         self._may_be_alone = rewrite and framing is Framing.JSON and not transfer.dialect.completes_at_end
         self._framing = framing
-        self._numbering = transfer.numbering if rewrite else None
+        if not (rewrite and to_sse):
+            transfer.numbering = None
+        self._numbering = transfer.numbering
         #: Payload events that are known to be some.
         self._counted = 0
         self._pipeline = transfer.pipeline = Pipeline(
@@ -218,6 +220,8 @@ class StreamBody:
         pipeline = self._pipeline
         if pipeline.dialect is not self._transfer.facts.dialect:
             self._transfer.recognised()
+        if pipeline.dialect.numbers_events and self._transfer.shape is None:
+            self._numbering = self._transfer.numbering = None
         if pipeline.events != self._counted and not self._is_alone:
             self._transfer.count_events(pipeline.events - self._counted)
             self._counted = pipeline.events

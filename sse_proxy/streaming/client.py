@@ -29,21 +29,29 @@ class Wire(Protocol):
         """Send *data*; False: the client takes no more for now."""
 
 
+class _Nowhere:
+    """A `Wire` to nobody."""
+
+    def write(self, data: bytes) -> bool:  # noqa: ARG002  the protocol's
+        return True
+
+
 class Client:
     """The client of one response.
 
     Attributes:
         status: Of the response; None before it has begun.
         finished: Its last byte was handed over, or the connection was given up.
-        bytes_out: Body bytes handed over.
+        detached: There is no client any more, and what is written is discarded.
+        bytes_out: Body bytes handed over, or discarded.
         interrupted: A send was cancelled, so what it had to send may never have been sent.
         sink: Takes the bytes of the body in which nobody waits, and sends what is to be sent by `write_now`; or None.
         trailers: The start says that trailer fields follow the body.
     """
 
     __slots__ = (
-        "_abort", "_beat", "_clock", "_close", "_pacer", "_send", "_wire", "bytes_out", "finished",
-        "interrupted", "sink", "status", "trailers",
+        "_abort", "_beat", "_bytes_taken", "_clock", "_close", "_pacer", "_send", "_wire", "bytes_out", "detached",
+        "finished", "interrupted", "sink", "status", "trailers",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, send: Send, pacer: Pacer, clock: Callable[[], float]) -> None:
@@ -59,9 +67,21 @@ class Client:
         self.status: int | None = None
         self.sink: Callable[[bytes], None] | None = None
         self.finished = False
+        self.detached = False
         self.bytes_out = 0
+        self._bytes_taken = 0
         self.interrupted = False
         self.trailers = False
+
+    @property
+    def bytes_taken(self) -> int:
+        """Body bytes that were for a client."""
+        return self._bytes_taken if self.detached else self.bytes_out
+
+    @property
+    def can_be_dropped(self) -> bool:
+        """Whether a send that the client does not take can be ended; elsewhere than on our own server none can."""
+        return self._abort is not None
 
     async def start(self, status: int, headers: HeaderList) -> None:
         """Begin the response."""
@@ -126,6 +146,19 @@ class Client:
         The socket is closed at once; an orderly close would wait for the client, for ever if need be.
         """
         self._give_up(self._abort)
+
+    def detach(self) -> None:
+        """Give the connection up as `drop` does, but go on without it: nothing that is written from now on waits.
+
+        Whoever calls this sees to it that ``send`` takes messages and does nothing.
+        """
+        self.detached = True
+        self._bytes_taken = self.bytes_out
+        if self._wire is not None:
+            self._wire = _Nowhere()
+        if self._abort is not None:
+            self._abort()
+        self._abort = self._close = None
 
     def break_off(self) -> None:
         """End the connection, behind what was sent, without ending the response: nobody takes it for whole."""

@@ -36,9 +36,14 @@ def rest_in_spite_of(error: Exception, transfer: Transfer) -> bytes | None:
         return None
 
 
-async def tell(error: SSEProxyError, transfer: Transfer) -> None:
+async def tell(error: Exception, transfer: Transfer) -> None:
     """End the response to *transfer*'s client with *error*."""
     client = transfer.client
+    if not isinstance(error, SSEProxyError):
+        await client.settled()
+        if client.status is None:
+            return  # the server, or the application's own error handling, answers with a 500
+        error = SSEProxyError("the application failed")
     if isinstance(error, ClientLeft):
         client.drop()
         return

@@ -10,6 +10,7 @@ from ..core.headers import HeaderList, sse_response_headers, stream_response_hea
 from ..core.heartbeat import Heartbeat, heartbeat
 from ..core.pacing import Action
 from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout
+from .detachment import Detachment
 from .transfer import Transfer
 
 __all__ = ["Complete", "Pulse"]
@@ -32,12 +33,13 @@ def _nothing(_cause: Exception) -> None: ...
 class Pulse:
     """See the module header; *on_end* gets the reason why the response has to end now."""
 
-    __slots__ = ("_loop", "_on_end", "_timer", "_transfer")
+    __slots__ = ("_detachment", "_loop", "_on_end", "_timer", "_transfer")
 
-    def __init__(self, transfer: Transfer, on_end: Callable[[Exception], None]) -> None:
+    def __init__(self, transfer: Transfer, on_end: Callable[[Exception], None], detachment: Detachment | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._transfer = transfer
         self._on_end = on_end
+        self._detachment = detachment
         self._timer: asyncio.TimerHandle | None = None
 
     def arm(self) -> None:
@@ -72,6 +74,8 @@ class Pulse:
         elif action is not None:
             self._on_end(_TIMEOUTS[action]())
             return
+        elif self._detachment is not None:
+            self._detachment.look()
         self.arm()
 
     def _beat(self, *, data_due: bool) -> None:

@@ -71,6 +71,11 @@ class Receiver:
         """Whether the client has left."""
         return self._gone.is_set()
 
+    @property
+    def complete(self) -> bool:
+        """Whether the whole request has come."""
+        return self._complete
+
     async def look_ahead(self, limit: int) -> bytes | None:
         """The whole body if it is not over *limit* bytes, else None; the application still gets every byte.
 

@@ -20,12 +20,13 @@ from starlette.types import ASGIApp, Message, Scope, Send
 
 from ..core.headers import first
 from ..core.requests import RequestFacts
-from ..errors import ClientDisconnected, ClientLeft, Drained, Outcome, SSEProxyError, UpstreamClosed
+from ..errors import ClientDisconnected, ClientLeft, ClientStalled, Drained, Outcome, SSEProxyError, UpstreamClosed
 from ..metrics.base import Metrics
 from .application import Application
 from .bodies import Body
 from .choice import open_body
 from .client import Client
+from .detachment import Detachment, Record
 from .ending import natural_outcome, rest_in_spite_of, tell
 from .policy import Policy
 from .pulse import Pulse
@@ -48,6 +49,7 @@ class Response:
         facts: What the request asks for.
         policy, metrics: What applies to every response, and where numbers go.
         on_end: Called once, when the client has the last byte, or else when the application has returned.
+        record: Keeps the response for others, so that it may go on without its client; the *send* of that.
 
     Attributes:
         transfer: The state that the parts share.
@@ -66,20 +68,18 @@ class Response:
         policy: Policy,
         metrics: Metrics,
         on_end: Callable[[Response], None],
+        record: Record | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._scope, self._receiver, self._raw_send = scope, receiver, send
         self._policy = policy
+        numbering = scope.get("sse_proxy.numbering")
         self.transfer = Transfer(
-            facts,
-            policy,
-            metrics,
-            self._loop.time,
-            on_deadline=self._on_deadline,
-            numbering=scope.get("sse_proxy.numbering"),
+            facts, policy, metrics, self._loop.time, on_deadline=self._on_deadline, numbering=numbering
         )
         self.outlet = self._client = self.transfer.client = Client(scope, send, self.transfer.pacer, self._loop.time)
-        self._pulse = Pulse(self.transfer, self._cut)
+        self._detachment = None if record is None else Detachment(record, self.transfer, receiver, self._cut)
+        self._pulse = Pulse(self.transfer, self._cut, self._detachment)
         self.outcome: Outcome | None = None
         self.silence: float | None = None
         self._body: Body | None = None
@@ -94,8 +94,7 @@ class Response:
     async def run(self, app: ASGIApp) -> None:
         """Run *app* and bring the response to its end; raises again what an application other than ours raised."""
         self._receiver.listen(self)
-        self._watch()
-        self._pulse.arm()
+        self._on_deadline()
         try:
             error = await self._application.run(app, self._scope, self._receiver, self)
             await (self._ending or self._conclude(self._application.cause or error or UpstreamClosed()))
@@ -111,11 +110,13 @@ class Response:
             self._receiver.close()
             self._end()
             self._pulse.release()
+            if self._detachment is not None:
+                self._detachment.release()
             self.transfer.release()
 
     async def __call__(self, message: Message) -> None:
         """The application's ``send``."""
-        if self._receiver.gone or self._writer is not None or (self._client.finished and message["type"] != _TRAILERS):
+        if self._is_left or self._writer is not None or (self._client.finished and message["type"] != _TRAILERS):
             await asyncio.sleep(0)  # nobody hears it; an application that does nothing else must meet its cancellation
             return
         try:
@@ -136,36 +137,32 @@ class Response:
     def on_request_complete(self) -> None:
         """`Listener`: from now on it is the upstream's turn."""
         self.transfer.pacer.sent(self._loop.time())
-        self._pulse.arm()
-        self._watch()
+        self._on_deadline()
 
     def on_disconnect(self) -> None:
         """`Listener`: nobody is there any more."""
-        if self._client.finished:
+        if self._client.finished or self._client.detached:
             return
-        pipeline, pacer = self.transfer.pipeline, self.transfer.pacer
-        if pipeline is not None and pipeline.over and pacer.sending_since is None:
-            # Many clients leave at the terminator, or at the upstream's own error: they have it all.
-            self.outcome = self.outcome or natural_outcome(self.transfer, self._upstream_status)
-        elif self.outcome is None:
-            self.silence = self._loop.time() - pacer.last_write
-            self.outcome = Outcome.CLIENT_DISCONNECTED
+        has_all = self.transfer.has_told_all
+        if self.outcome is None and not has_all:
+            self.silence = self._loop.time() - self.transfer.pacer.last_write
+        if self._detaches():
+            return
+        natural = natural_outcome(self.transfer, self._upstream_status)
+        self.outcome = self.outcome or (natural if has_all else Outcome.CLIENT_DISCONNECTED)
         self._pulse.stop()
         if self._policy.owns_app:
             self._cut(ClientDisconnected())
 
-    def cut(self) -> None:
-        """`LiveStream`: the process ends, and so does this."""
+    def cut(self, cause: SSEProxyError | None = None) -> None:
+        """`LiveStream`: end now, for *cause*; None: the process ends."""
         if not self._client.finished:
-            self._cut(Drained())
+            self._cut(cause or Drained())
 
     def describe(self) -> dict[str, object]:
         """`LiveStream`: the state now."""
-        return {
-            "id": self._scope.get("sse_proxy.request_id"),
-            "route": self._scope.get("sse_proxy.route"),
-            **self.transfer.describe(),
-        }
+        known = {"id": self._scope.get("sse_proxy.request_id"), "route": self._scope.get("sse_proxy.route")}
+        return {**known, **self.transfer.describe()}
 
     async def _dispatch(self, message: Message) -> None:
         kind = message["type"]
@@ -176,7 +173,7 @@ class Response:
                 await self._body.feed(bytes(data))  # frameworks send memoryviews too; of bytes this is no copy
             if not message.get("more_body", False):
                 await self._body.end()
-                if not self._receiver.gone:
+                if not self._is_left:
                     self.outcome = natural_outcome(self.transfer, self._upstream_status)
         elif kind == "http.response.start":
             status, headers = message["status"], list(message.get("headers", ()))
@@ -193,7 +190,7 @@ class Response:
 
     async def _conclude(self, error: Exception) -> None:
         """Bring the response to an end that tells the truth about *error*, unless it has had its end."""
-        if self._client.finished or self._receiver.gone:
+        if self._client.finished or self._is_left:
             return
         writer = self._writer = asyncio.current_task()
         self.transfer.pacer.limit(self._policy.concluding_limits())
@@ -212,17 +209,14 @@ class Response:
             self.outcome = natural_outcome(self.transfer, self._upstream_status)
             await self._client.write(rest, end=True)
             return
-        told = error if isinstance(error, SSEProxyError) else SSEProxyError("the application failed")
-        self.outcome = told.outcome
-        if told is not error:
-            await self._client.settled()
-            if self._client.status is None:
-                return  # the server, or the application's own error handling, answers with a 500
-        await tell(told, self.transfer)
+        self.outcome = error.outcome if isinstance(error, SSEProxyError) else SSEProxyError.outcome
+        await tell(error, self.transfer)
 
     def _cut(self, cause: Exception) -> None:
         """Stop the application for the sake of *cause*."""
         client = self._client
+        if isinstance(cause, ClientStalled) and not client.finished and self._detaches():
+            return
         if self._writer is not None and not client.finished:
             if isinstance(cause, ClientLeft):
                 self._application.cause = cause
@@ -233,6 +227,15 @@ class Response:
             self._writer = self._ending = self._loop.create_task(self._conclude(cause))
         self._application.stop(cause)
 
+    @property
+    def _is_left(self) -> bool:
+        """Whether nothing more is of use to anybody."""
+        return self._receiver.gone and not self._client.detached
+
+    def _detaches(self) -> bool:
+        """Whether the response goes on without its client, which has left or does not read."""
+        return self._detachment is not None and self._detachment.begin()
+
     def _end(self) -> None:
         """The stream is over for its client, whatever the application still does (background tasks, mostly)."""
         self._pulse.stop()
@@ -241,10 +244,7 @@ class Response:
             on_end(self)
 
     def _on_deadline(self) -> None:
+        """Look at the deadlines anew, and notice departures as soon as there is something that they should stop."""
         self._pulse.arm()
-        self._watch()
-
-    def _watch(self) -> None:
-        """Notice departures as soon as there is something that they should stop."""
         if self.transfer.is_stream or self._policy.owns_app:
             self._receiver.watch()

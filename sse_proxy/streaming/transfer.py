@@ -146,6 +146,11 @@ class Transfer:
         """Payload events so far."""
         return self.pipeline.events if self.pipeline is not None else 0
 
+    @property
+    def has_told_all(self) -> bool:
+        """Whether the client has it all: many leave at the terminator, or at the upstream's own error."""
+        return self.pipeline is not None and self.pipeline.over and self.pacer.sending_since is None
+
     def becomes_stream(self) -> None:
         """The response is an event stream."""
         if not self.is_stream:
@@ -182,6 +187,12 @@ class Transfer:
         self._on_deadline = _nothing
         self.client.sink = None
 
+    def detach(self) -> None:
+        """The client is gone, and the response goes on without it."""
+        self.client.detach()
+        self.pacer.leave_alone()
+        self._on_deadline()
+
     def nothing_more_expected(self) -> None:
         """The terminal signal was seen; the upstream has `completion_grace_seconds` to end by itself."""
         self.pacer.completed(self.clock())
@@ -198,12 +209,13 @@ class Transfer:
             "dialect": self.dialect.name,
             "stream": self.is_stream,
             "status": self.client.status,
+            "detached": self.client.detached,
             "age_seconds": round(now - self.started, 3),
             "ttft_seconds": None if self.first_event is None else round(self.first_event - self.started, 3),
             "events": self.events,
             "heartbeats": sum(self.heartbeats.values()),
             "bytes_in": self.bytes_in,
-            "bytes_out": self.client.bytes_out,
+            "bytes_out": self.client.bytes_taken,
             "last_event_age_seconds": round(now - self.pacer.last_event, 3),
             "last_write_age_seconds": round(now - self.pacer.last_write, 3),
         }
@@ -219,7 +231,7 @@ class Transfer:
             duration_seconds=self.clock() - self.started,
             events=self.events,
             bytes_in=self.bytes_in,
-            bytes_out=self.client.bytes_out,
+            bytes_out=self.client.bytes_taken,
             heartbeats=self.heartbeats,
             repairs=repairs,
             tokens=pipeline.state.usage if pipeline is not None else {},

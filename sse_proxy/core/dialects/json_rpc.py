@@ -118,6 +118,7 @@ MCP = Dialect(
     methods=("DELETE", "GET", "POST"),
     claims=_is_mcp,
     json=False,
+    numbers_events=True,
     inspect=_inspect_mcp,
     deltas=_mcp_deltas,
     error_body=_rpc_error,

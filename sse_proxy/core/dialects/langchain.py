@@ -87,6 +87,7 @@ LANGGRAPH = Dialect(
     always_streams=True,
     json=False,
     markers=(b"event: error", b"event: end"),
+    numbers_events=True,
     inspect=_inspect,
     deltas=_langgraph_deltas,
     error_body=error_body,

@@ -45,6 +45,7 @@ REPLICATE = Dialect(
     speaks=lambda event, _payload: event.event == b"output" and event.id is not None,
     json=False,
     markers=(b"event: done", b"event: error"),
+    numbers_events=True,
     inspect=_inspect,
     deltas=_deltas,
     comment=BLOCK,

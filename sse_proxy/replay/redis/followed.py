@@ -30,7 +30,6 @@ class Followed:
 
     Attributes:
         replica: The process that produces it.
-        missing_since: When that was first found missing; None while it is not.
     """
 
     def __init__(self, stream: str, replica: str) -> None:
@@ -39,7 +38,6 @@ class Followed:
         self.replica = replica
         self.bell = Bell()
         self.readers = 0
-        self.missing_since: float | None = None
 
     def hear(self, _message: bytes) -> None:
         """`Doorbell` handler: whatever it is, there is news."""
@@ -71,8 +69,11 @@ class RedisReader:
             try:
                 batch = await self._try(after)
             except StoreUnavailable:
-                # A short outage is none: the pulse rings when it is over, and as long as it lasts.
-                batch = Batch(end=End.UNAVAILABLE) if self._link.down_seconds > PATIENCE_SECONDS else None
+                batch = None
+            # A short outage is none: the pulse rings when it is over, and as long as it lasts. Where nothing can be
+            # written, what is there can be read, but neither news nor the death of an owner will come.
+            if batch is None and max(self._link.down_seconds, self._link.refused_seconds) > PATIENCE_SECONDS:
+                batch = Batch(end=End.UNAVAILABLE)
             if batch is not None:
                 return batch
             await bell.wait(noted)

@@ -175,7 +175,7 @@ class RedisJournal:
                 return None
             found = await look(self._link, held, opening.owner)
             # What nobody generates any more need not be joined.
-            if found is not None and found[1].end is not End.OWNER_LOST:
+            if found is not None and (found[1].end is None or found[1].end.is_whole):
                 await self._link.run(scripts.DROP.call(recording.keys, recording.token, ""))
                 return Taken(stream=held)
             gone = held

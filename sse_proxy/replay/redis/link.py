@@ -55,6 +55,7 @@ class Link:
         self._clock = clock
         self._slots = asyncio.Semaphore(connections)
         self._down_since: float | None = None
+        self._refused_since: float | None = None
         scheme, colon, rest = url.partition("://")
         self._is_cluster = scheme.endswith(_CLUSTER)
         self._url = scheme.removesuffix(_CLUSTER) + colon + rest
@@ -73,6 +74,11 @@ class Link:
         """How long nothing has got through; 0 while all is well."""
         return 0.0 if self._down_since is None else self._clock() - self._down_since
 
+    @property
+    def refused_seconds(self) -> float:
+        """How long it has answered probes with errors, as one that is full does; 0 while all is well."""
+        return 0.0 if self._refused_since is None else self._clock() - self._refused_since
+
     async def run(self, call: Call, *, probe: bool = False) -> Any:
         """The reply to *call*.
 
@@ -84,8 +90,12 @@ class Link:
             try:
                 reply = await not_swallowing(self._execute(call))
             except (RedisError, OSError, TimeoutError) as error:
+                if probe and self._refused_since is None and isinstance(error, ResponseError):
+                    self._refused_since = self._clock()
                 raise self._failed(error) from error
         self._down_since = None
+        if probe:
+            self._refused_since = None
         return reply
 
     async def run_all(self, calls: Sequence[Call], *, probe: bool = False) -> list[Any]:

@@ -55,6 +55,9 @@ class Pulse:
         self._clock = clock
         self._beat_seconds = beat_seconds
         self._grace_seconds = grace_seconds
+        #: Processes that were found missing, and when first. Readers that come for a moment, again and again, have to
+        #: learn of it too, so it is not theirs to remember.
+        self._missing: dict[str, float] = {}
 
     async def run(self) -> None:
         """Beat for ever."""
@@ -74,8 +77,7 @@ class Pulse:
             await self._look_for_owners()
         except StoreUnavailable:
             # Nobody can be missed where nobody can be seen.
-            for followed in self._followed.values():
-                followed.missing_since = None
+            self._missing.clear()
         await self._doorbell.tidy()
         for followed in list(self._followed.values()):
             followed.bell.ring()
@@ -99,10 +101,11 @@ class Pulse:
         replies = await self._link.run_all(calls)
         there: dict[str, Any] = dict(zip(replicas, replies, strict=False))
         now = self._clock()
-        for one in elsewhere:
-            if there[one.replica] != 0:
-                one.missing_since = None
-            elif one.missing_since is None:
-                one.missing_since = now
-            elif now - one.missing_since >= self._grace_seconds:
-                await self._link.run(BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel))
+        for replica in replicas:
+            if there[replica] != 0:
+                self._missing.pop(replica, None)
+            else:
+                self._missing.setdefault(replica, now)
+        lost = [one for one in elsewhere if now - self._missing.get(one.replica, now) >= self._grace_seconds]
+        if lost:  # all at once: a process that is busy with that must not be missed itself
+            await self._link.run_all([BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel) for one in lost])

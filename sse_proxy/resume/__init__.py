@@ -1,0 +1,1 @@
+"""Streams that outlive a connection (INTERFACE "Resume"): recorded on their way out, replayed to whoever comes back."""

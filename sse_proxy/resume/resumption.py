@@ -1,0 +1,109 @@
+"""Which responses are kept: those whose request asks for it, and those of bridges (INTERFACE "Resume").
+
+Kept is an event stream that we number. What numbers its own events is left alone, as is every request that does not
+ask: those cost a look at their headers, and where ``resume`` is off not even that.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from starlette.types import Scope, Send
+
+from ..core.cursor import Cursor
+from ..core.headers import without
+from ..core.numbering import Numbering
+from ..core.requests import RequestFacts
+from ..core.target import RESERVED_PREFIX
+from ..core.wish import RESUME_HEADER, ResumeWish, resume_wish
+from ..errors import NotFound, Refused
+from ..replay.base import Journal, Opening, Taken
+from ..settings import Settings
+from ..streaming import Policy
+from ..streaming.receiver import Receiver
+from .attaching import Attaching
+from .recorder import Recorder
+
+__all__ = ["Joined", "Resumption"]
+
+
+class Joined:
+    """In place of a response: the one that another request with the same idempotency key has begun."""
+
+    def __init__(self, attaching: Attaching, stream: str, *, apart: bool) -> None:
+        self._attaching = attaching
+        self._cursor = Cursor(stream=stream, after=0)
+        self._apart = apart
+
+    async def follow(self, scope: Scope, receiver: Receiver, send: Send, settings: Settings) -> None:
+        """Answer with it, from its begin.
+
+        Raises:
+            SSEProxyError: it cannot be told, and nothing was answered.
+        """
+        try:
+            await self._attaching.attach(
+                self._cursor, scope, receiver, send, settings=settings, apart=self._apart, joined=True
+            )
+        except NotFound:
+            # Its upstream has answered with something else. The next request with this key is the first again.
+            raise Refused("the stream that was to be joined did not begin") from None
+        finally:
+            receiver.close()
+
+
+class Resumption:
+    """Opens streams of *journal*; *attaching* serves who joins one.
+
+    *detach_seconds*: how long one may go on with nobody listening. *clock*: the journal's.
+    """
+
+    def __init__(
+        self, journal: Journal, attaching: Attaching, *, detach_seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self._journal = journal
+        self._attaching = attaching
+        self._detach_seconds = detach_seconds
+        self._clock = clock
+
+    async def open(self, scope: Scope, send: Send, *, facts: RequestFacts, policy: Policy) -> Recorder | Joined | None:
+        """What records the response to this request, whose *send* it takes over; None: it is not kept.
+
+        Raises:
+            BadRequest: the request names a key that is too long.
+        """
+        bridged: Numbering | None = scope.get("sse_proxy.numbering")
+        wish = resume_wish(scope["headers"])
+        if not (wish.on or bridged is not None) or not _may_be_kept(facts, policy):
+            return None
+        scope["headers"] = without(scope["headers"], frozenset({RESUME_HEADER}))
+        numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart)
+        opening = _opening(numbering.stream, scope, wish)
+        recorder = Recorder(
+            numbering,
+            send=send,
+            location=scope.get("root_path", "").rstrip("/") + RESERVED_PREFIX + "streams/" + numbering.stream,
+            is_named=opening.once is not None or opening.chat is not None,
+            reconnects=scope.get("sse_proxy.reconnects", False),
+            detach_seconds=self._detach_seconds,
+            clock=self._clock,
+        )
+        opened = await self._journal.open(opening, recorder.on_stop)
+        if isinstance(opened, Taken):
+            return Joined(self._attaching, opened.stream, apart=numbering.apart)
+        recorder.record_in(opened)
+        scope["sse_proxy.numbering"] = numbering
+        return recorder
+
+
+def _opening(stream: str, scope: Scope, wish: ResumeWish) -> Opening:
+    # The same key for another API is another request: its answer would be in other words.
+    once = None if wish.once is None else f"{scope['method']} {scope['path']} {wish.once}"
+    return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=wish.chat)
+
+
+def _may_be_kept(facts: RequestFacts, policy: Policy) -> bool:
+    """Whether the response may be an event stream that we number."""
+    own_ids = facts.dialect.numbers_events and facts.output == "native"
+    return facts.candidate and not own_ids and policy.reframe != "never"
