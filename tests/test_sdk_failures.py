@@ -116,8 +116,8 @@ Ask = Callable[[str, Driver, str], Answer]
 
 
 def asked(url: str, moment: str, name: str) -> Case:
-    """The case of one failure; ``late``, the headers come after the proxy's own."""
-    knobs = {"prefill": "0.08"} if moment == "late" else {}
+    """The case of one failure; ``late``, the headers come after the proxy's own, on a loaded machine too."""
+    knobs = {"prefill": "0.6"} if moment == "late" else {}
     if name.startswith("status_"):
         knobs["status"] = name.removeprefix("status_")
     return Case.of(url, {**knobs, **FAILURES[name].knobs})

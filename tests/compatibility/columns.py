@@ -181,7 +181,7 @@ _FAILURES = (
     _failed("dies at once", "the connection breaks before the first event", die_after="0"),
     _failed("torn", "an event begins within another one, whose rest is lost", tear_after="3"),
     _failed("error first", "the API's own error instead of an answer", error_first="true"),
-    _failed("error first, late", "the same, after heartbeats", error_first="true", prefill="0.08", late=True),
+    _failed("error first, late", "the same, after heartbeats", error_first="true", prefill="0.6", late=True),
     _failed("error", "the API's own error after some events", error_after=_SOME),
     _failed(
         "flat error", "`{\"object\":\"error\", …}` as old vLLMs have it, or Responses' other shape",
@@ -192,7 +192,7 @@ _FAILURES = (
         error_after=_SOME, error_form="field", dialects=_OPENAI,
     ),
     _failed("HTML", "200 and an HTML page", body="html"),
-    _failed("HTML, late", "the same, after heartbeats", body="html", prefill="0.08", late=True),
+    _failed("HTML, late", "the same, after heartbeats", body="html", prefill="0.6", late=True),
     _failed("no head", "nothing at all, not even response headers", prefill="600", silent=True),
     _failed("no head, late", "the same, after heartbeats", prefill="600", silent=True, late=True),
     _failed("no event", "response headers, and nothing more", stall_after="0", silent=True),
