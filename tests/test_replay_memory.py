@@ -15,6 +15,7 @@ from sse_proxy.replay.base import Answer, Batch, End, Glance, Journal, Opening, 
 from sse_proxy.replay.memory import MemoryJournal
 from sse_proxy.replay.null import NullJournal, NullRecording
 from sse_proxy.replay.ring import EVENT_COST_BYTES
+from sse_proxy.replay.shelf import STREAM_COST_BYTES
 
 from .replay_journals import CURSORS, HEAD, SIZES, STRANGER, TOLD, attached, event, opened, opening, read_all
 
@@ -63,7 +64,7 @@ def made(time: Time, *, stream_bytes: int = 10**6, total_bytes: int = 10**7) -> 
     pauses=st.sets(st.integers(0, 40)),
     cursors=CURSORS,
     stream_bytes=st.sampled_from([10**6, 3000]) | st.integers(60, 3000),
-    total_bytes=st.sampled_from([10**6, 6000]) | st.integers(60, 6000),
+    total_bytes=st.sampled_from([10**6, 6000]) | st.integers(60, 2 * STREAM_COST_BYTES + 6000),
     read_events=st.sampled_from([1, 3, 256]),
     end=TOLD,
 )
@@ -234,7 +235,7 @@ async def test_no_lookup_finds_what_has_had_its_time(journal: MemoryJournal, tim
 async def test_the_event_loops_own_timer_takes_streams_away() -> None:
     """Memory comes back without anybody asking for anything."""
     loop = asyncio.get_running_loop()
-    journal = MemoryJournal(ttl_seconds=0.01, stream_bytes=1000, total_bytes=1000, clock=loop.time)
+    journal = MemoryJournal(ttl_seconds=0.01, stream_bytes=1000, total_bytes=10_000, clock=loop.time)
     mine = opening()
     recording = await opened(journal, mine)
     reader = await attached(journal, mine.stream)
@@ -333,7 +334,7 @@ async def test_the_producer_knows_when_somebody_listened(journal: MemoryJournal,
 
 async def test_a_finished_stream_makes_room_with_all_that_leads_to_it(time: Time) -> None:
     """Evicted as a whole it is unknown; the running one that needed the room has lost nothing."""
-    journal = made(time, total_bytes=4 * (22 + EVENT_COST_BYTES))
+    journal = made(time, total_bytes=4 * (22 + EVENT_COST_BYTES) + 2 * STREAM_COST_BYTES - 1)
     done = opening(once="k")
     finished, running = await opened(journal, done), await opened(journal)
     finished.append(1, event(1))
@@ -347,7 +348,7 @@ async def test_a_finished_stream_makes_room_with_all_that_leads_to_it(time: Time
 
 async def test_a_starved_reader_is_told_at_once(time: Time) -> None:
     """It waits for its stream's next event while other streams push the last one out."""
-    journal = made(time, total_bytes=2 * (22 + EVENT_COST_BYTES))
+    journal = made(time, total_bytes=2 * (22 + EVENT_COST_BYTES) + 2 * STREAM_COST_BYTES)
     mine = opening()
     quiet, loud = await opened(journal, mine), await opened(journal)
     reader = await attached(journal, mine.stream)
@@ -372,14 +373,14 @@ async def test_closing_ends_what_runs(journal: MemoryJournal) -> None:
 
 
 async def test_ten_thousand_finished_streams_are_within_bounds(time: Time) -> None:
-    """By their number of bytes first, and gone with their time."""
+    """By what they take first, and gone with their time."""
     journal = made(time, total_bytes=100_000)
     for _ in range(10_000):
         recording = await opened(journal, opening(once="once", chat="chat", owner=opening().stream))
         recording.append(1, event(1))
         recording.end(End.COMPLETE)
-    assert 100_000 // (22 + EVENT_COST_BYTES) == journal.stats.streams
-    assert 90_000 < journal.stats.bytes <= 100_000
+    assert 100_000 // (22 + EVENT_COST_BYTES + STREAM_COST_BYTES) == journal.stats.streams
+    assert 98_000 < journal.stats.bytes <= 100_000
     time.run()
     assert (0, 0) == (journal.stats.streams, journal.stats.bytes)
 

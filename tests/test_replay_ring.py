@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sse_proxy.replay.ring import EVENT_COST_BYTES, Ring
-from sse_proxy.replay.shelf import Shelf
+from sse_proxy.replay.shelf import STREAM_COST_BYTES, Shelf
 
 
 class Shelved:
@@ -57,11 +57,17 @@ def shelf_of(max_bytes: int, gone: list[Shelved]) -> Shelf[Shelved]:
     return Shelf(max_bytes, drop=gone.append, starve=lambda stream: None)
 
 
+def put_on(shelf: Shelf[Shelved], ring_bytes: int = 10**6) -> Shelved:
+    """A new stream on *shelf*."""
+    shelf.add()
+    return Shelved(ring_bytes)
+
+
 def test_finished_streams_go_first_and_as_a_whole() -> None:
     """The one that ended first before the other; running ones keep everything as long as that is enough."""
     gone: list[Shelved] = []
-    shelf = shelf_of(400 + 8 * EVENT_COST_BYTES, gone)
-    running, second, first = Shelved(), Shelved(), Shelved()
+    shelf = shelf_of(400 + 7 * EVENT_COST_BYTES + 3 * STREAM_COST_BYTES, gone)
+    running, second, first = (put_on(shelf) for _ in range(3))
     for stream in (running, second, first):
         shelf.append(stream, 1, bytes(60))
         shelf.append(stream, 2, bytes(60))
@@ -71,13 +77,13 @@ def test_finished_streams_go_first_and_as_a_whole() -> None:
     shelf.append(running, 3, bytes(100))
     assert ([first], 3, 2) == (gone, len(running.ring), len(second.ring))
     assert second is shelf.first_finished
-    assert (2, 340 + 5 * EVENT_COST_BYTES) == (shelf.evictions, shelf.bytes)
+    assert (2, 340 + 5 * EVENT_COST_BYTES + 2 * STREAM_COST_BYTES) == (shelf.evictions, shelf.bytes)
 
 
 def test_running_streams_give_their_oldest_events() -> None:
     """In the order in which those came, whosever they are."""
-    shelf = shelf_of(4 * (10 + EVENT_COST_BYTES), [])
-    one, other = Shelved(), Shelved()
+    shelf = shelf_of(4 * (10 + EVENT_COST_BYTES) + 2 * STREAM_COST_BYTES, [])
+    one, other = put_on(shelf), put_on(shelf)
     for n in (1, 2):
         shelf.append(one, n, bytes(10))
         shelf.append(other, n, bytes(10))
@@ -92,31 +98,51 @@ _STEPS = st.lists(
 )
 
 
-@given(steps=_STEPS, max_bytes=st.integers(50, 3000), ring_bytes=st.integers(50, 1000))
+def test_a_new_stream_pushes_finished_ones_out() -> None:
+    """What it takes besides its events counts; where only running ones are left it has its place all the same."""
+    gone: list[Shelved] = []
+    shelf = shelf_of(2 * STREAM_COST_BYTES, gone)
+    one, other = put_on(shelf), put_on(shelf)
+    shelf.finish(one)
+    assert [] == gone
+    put_on(shelf)
+    assert [one] == gone
+    put_on(shelf)
+    shelf.append(other, 1, b"x")
+    assert ([one], 3 * STREAM_COST_BYTES, 0) == (gone, shelf.bytes, len(other.ring))
+
+
+@given(steps=_STEPS, max_bytes=st.integers(50, 5 * STREAM_COST_BYTES + 3000), ring_bytes=st.integers(50, 1000))
 def test_the_bound_holds_whatever_happens(steps: list[tuple[str, int, int]], max_bytes: int, ring_bytes: int) -> None:
-    """After every step the sum is right and within the bound, and nobody starves while a finished stream has events."""
+    """The sum is right after every step, and within the bound or as low as running ones go; finished ones go first."""
     gone: list[Shelved] = []
     shelf = shelf_of(max_bytes, gone)
-    streams = {index: Shelved(ring_bytes) for index in range(5)}
+    streams = {index: put_on(shelf, ring_bytes) for index in range(5)}
+    running_bytes = 5 * STREAM_COST_BYTES
     finished: list[Shelved] = []
-    everything = list(streams.values())
+    kept = list(streams.values())
     for what, index, size in steps:
         stream = streams[index]
         if what == "append":
             shelf.append(stream, stream.ring.latest + 1, bytes(size))
         else:
             (shelf.finish if what == "finish" else shelf.remove)(stream)
-            finished += [stream] if what == "finish" else []
-            streams[index] = Shelved(ring_bytes)
-            everything.append(streams[index])
-        assert sum(one.ring.bytes for one in everything) == shelf.bytes <= max_bytes
+            if what == "finish":
+                finished.append(stream)
+            else:
+                kept.remove(stream)
+            streams[index] = put_on(shelf, ring_bytes)
+            kept.append(streams[index])
+        here = [one for one in kept if one not in gone]
+        assert sum(one.ring.bytes for one in here) + len(here) * STREAM_COST_BYTES == shelf.bytes
+        assert shelf.bytes <= max(max_bytes, running_bytes)
     assert gone == finished[: len(gone)]
 
 
 def test_places_of_events_that_are_gone_are_cleared_away() -> None:
     """A stream that evicts its own for ever must not make the shelf's memory of it grow."""
     shelf = shelf_of(10**6, [])
-    stream = Shelved(10 * (1 + EVENT_COST_BYTES))
+    stream = put_on(shelf, 10 * (1 + EVENT_COST_BYTES))
     for n in range(1, 20_000):
         shelf.append(stream, n, b"x")
     assert len(shelf._order) < 3000  # noqa: SLF001 -- nothing public shows it
@@ -125,12 +151,13 @@ def test_places_of_events_that_are_gone_are_cleared_away() -> None:
 
 def test_a_shelf_without_events_keeps_no_stream_in_memory() -> None:
     """The places of its events were cleared away in thousands only, each with its stream."""
-    shelf, stream = shelf_of(10**6, []), Shelved()
+    shelf = shelf_of(10**6, [])
+    stream = put_on(shelf)
     watched = weakref.ref(stream)
     shelf.append(stream, 1, b"a")
     shelf.remove(stream)
     del stream
     assert watched() is None
-    other = Shelved()
+    other = put_on(shelf)
     shelf.append(other, 1, b"b")
-    assert (shelf.bytes, shelf.evictions) == (1 + EVENT_COST_BYTES, 0)
+    assert (shelf.bytes, shelf.evictions) == (1 + EVENT_COST_BYTES + STREAM_COST_BYTES, 0)

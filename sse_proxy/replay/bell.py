@@ -15,7 +15,7 @@ class Bell:
     def __init__(self) -> None:
         self.rung = 0
         # One future a waiter: a shared one would be cancelled for all with the first that is.
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def ring(self) -> None:
         """Wake all that wait."""
@@ -28,9 +28,9 @@ class Bell:
         """Return as soon as `rung` is another than *noted*."""
         while self.rung == noted:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(future)
+            self._waiting.append(future)
             try:
                 await future
             finally:
                 # A reader that is cancelled for every heartbeat of a silent stream must leave nothing behind.
-                self._waiting.discard(future)
+                self._waiting.remove(future)

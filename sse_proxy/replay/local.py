@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Protocol, Self
 
@@ -26,7 +27,14 @@ class _Keeper(Protocol):
 
 
 class LocalStream:
-    """One stream: `Recording` for its producer, and what its readers look at."""
+    """One stream: `Recording` for its producer, and what its readers look at.
+
+    Thousands of finished ones are kept, so it is small, and holds on to nothing of its producer from its end on.
+    """
+
+    __slots__ = (
+        "_head", "_keeper", "_last_heard", "_on_stop", "bell", "expires", "listeners", "opening", "over", "ring",
+    )  # fmt: skip
 
     def __init__(
         self, opening: Opening, keeper: _Keeper, on_stop: Callable[[], None], *, max_bytes: int, now: float
@@ -34,14 +42,15 @@ class LocalStream:
         self.opening = opening
         self.ring = Ring(max_bytes)
         self.bell = Bell()
-        self.head: Head | None = None
+        #: JSON, a third of the size.
+        self._head = b""
         self.over: End | None = None
         #: When its time is over, from its end on.
         self.expires = 0.0
         self.listeners = 0
         self._last_heard = now
         self._keeper = keeper
-        #: None once it was called.
+        #: None once it was called, or has nothing to stop any more.
         self._on_stop: Callable[[], None] | None = on_stop
 
     @property
@@ -52,8 +61,13 @@ class LocalStream:
     def heard(self) -> float:
         return self._keeper.clock() if self.listeners else self._last_heard
 
+    @property
+    def head(self) -> Head | None:
+        """What the producer has told, anew for each who asks."""
+        return json.loads(self._head) if self._head else None
+
     def begin(self, head: Head) -> None:
-        self.head = head
+        self._head = json.dumps(head, separators=(",", ":")).encode()
 
     def append(self, n: int, event: bytes) -> None:
         if self.over is None:
@@ -63,13 +77,14 @@ class LocalStream:
     def end(self, end: End, *, keep: bool = True) -> None:
         if self.over is None:
             self.over = end
+            self._on_stop = None
             self._keeper.ended(self, keep=keep)
             self.bell.ring()
 
     def stop(self) -> None:
         """Tell the producer, once."""
         on_stop, self._on_stop = self._on_stop, None
-        if self.over is None and on_stop is not None:
+        if on_stop is not None:
             on_stop()
 
     def left(self) -> None:
@@ -89,12 +104,15 @@ class LocalReader:
 
     def __init__(self, stream: LocalStream) -> None:
         self._stream = stream
+        self._head: Head | None = None
         self._open = True
         stream.listeners += 1
 
     @property
     def head(self) -> Head | None:
-        return self._stream.head
+        if self._head is None:
+            self._head = self._stream.head
+        return self._head
 
     async def look(self) -> Glance | None:
         return self._stream.glance()

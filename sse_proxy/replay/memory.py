@@ -61,6 +61,7 @@ class MemoryJournal:
             return Taken(stream=first.opening.stream)
         stream = LocalStream(opening, self, on_stop, max_bytes=self._stream_bytes, now=self.clock())
         self._streams[opening.stream] = stream
+        self._shelf.add()
         if opening.once is not None:
             self._once[opening.owner, opening.once] = stream
         if opening.chat is not None:

@@ -1,7 +1,8 @@
 """The bound of all rings of one process: who has to give when there is too much.
 
 Finished streams go first, the one that ended first before others, each as a whole. Then the running ones give their
-events, in the order in which those came.
+events, in the order in which those came. What a stream takes besides its events counts too, so that many short ones are
+kept within the bound; the running ones take that even where it is over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from typing import Generic, Protocol, TypeVar
 
 from .ring import Ring
 
-__all__ = ["Shelf", "Shelved"]
+__all__ = ["STREAM_COST_BYTES", "Shelf", "Shelved"]
+
+#: What a stream costs besides its events: its objects, its head, and its places in the journal's tables. Of 10,000
+#: finished ones in CPython 3.11 it was 1,180.
+STREAM_COST_BYTES = 1200
 
 #: Places of events that are gone already are cleared away when they are this many, and half of all.
 _CLEAR_FROM = 1024
@@ -33,7 +38,7 @@ class Shelf(Generic[_S]):
     """Keeps rings together below *max_bytes*.
 
     Args:
-        max_bytes: Of all rings together.
+        max_bytes: Of all streams together.
         drop: Called with a finished stream that has to go.
         starve: Called with a running one after each event that it has lost to others.
 
@@ -61,6 +66,10 @@ class Shelf(Generic[_S]):
         """The stream that ended before all others that are still here."""
         return next(iter(self._finished), None)
 
+    def add(self) -> None:
+        """Make room for a stream, which has no events yet."""
+        self._grow(STREAM_COST_BYTES)
+
     def append(self, stream: _S, n: int, event: bytes) -> None:
         """Add an event to a running *stream*, and make room.
 
@@ -73,9 +82,7 @@ class Shelf(Generic[_S]):
             self.evictions += evicted
             self._forget(stream, evicted)
         self._order.append(stream)
-        self.bytes += ring.bytes - before
-        if self.bytes > self._max_bytes:
-            self._make_room()
+        self._grow(ring.bytes - before)
 
     def finish(self, stream: _S) -> None:
         """*stream* has had its last event; it is among the first to go now."""
@@ -84,7 +91,7 @@ class Shelf(Generic[_S]):
     def remove(self, stream: _S) -> None:
         """Take *stream* and all its events away."""
         self._finished.pop(stream, None)
-        self.bytes -= stream.ring.bytes
+        self.bytes -= stream.ring.bytes + STREAM_COST_BYTES
         self._forget(stream, len(stream.ring))
         stream.ring.clear()
         if not self.bytes:  # every place is of an event that is gone, and keeps its stream in memory
@@ -92,12 +99,17 @@ class Shelf(Generic[_S]):
             self._gone.clear()
             self._gone_total = 0
 
+    def _grow(self, size: int) -> None:
+        self.bytes += size
+        if self.bytes > self._max_bytes:
+            self._make_room()
+
     def _make_room(self) -> None:
         while self.bytes > self._max_bytes and (oldest := self.first_finished) is not None:
             self.evictions += len(oldest.ring)
             self.remove(oldest)
             self._drop(oldest)
-        while self.bytes > self._max_bytes:
+        while self.bytes > self._max_bytes and self._order:
             stream = self._order.popleft()
             if self._was_gone(stream):
                 continue
