@@ -22,6 +22,8 @@ __all__ = ["Pulse"]
 
 #: A process that has not shown itself for this many beats is missing.
 _MISSING_BEATS = 3
+#: A missing process that nobody here follows any more is looked for, for this many times its grace.
+_SEARCH_GRACES = 10
 
 
 class Pulse:
@@ -56,7 +58,7 @@ class Pulse:
         self._beat_seconds = beat_seconds
         self._grace_seconds = grace_seconds
         #: Processes that were found missing, and when first. Readers that come for a moment, again and again, have to
-        #: learn of it too, so it is not theirs to remember.
+        #: learn of it too, so it is not theirs to remember; nor is it missed, when they have gone, that it comes back.
         self._missing: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -93,16 +95,18 @@ class Pulse:
 
     async def _look_for_owners(self) -> None:
         elsewhere = [one for one in self._followed.values() if one.replica != self._replica]
-        if not elsewhere:
+        wanted = {one.replica for one in elsewhere}
+        replicas = sorted(wanted | self._missing.keys())
+        if not replicas:
             return
-        replicas = sorted({one.replica for one in elsewhere})
         calls: list[Call] = [("EXISTS", replica_key(replica)) for replica in replicas]
         calls += [("PUBLISH", replica_channel(one.replica), f"hear {one.stream}") for one in elsewhere]
         replies = await self._link.run_all(calls)
         there: dict[str, Any] = dict(zip(replicas, replies, strict=False))
         now = self._clock()
         for replica in replicas:
-            if there[replica] != 0:
+            missed_seconds = now - self._missing.get(replica, now)
+            if there[replica] != 0 or (replica not in wanted and missed_seconds > _SEARCH_GRACES * self._grace_seconds):
                 self._missing.pop(replica, None)
             else:
                 self._missing.setdefault(replica, now)
