@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+import trustme
 
 from sse_proxy.replay.redis.journal import RedisJournal
 
@@ -21,14 +23,30 @@ from .conftest import LIMIT_SECONDS, free_port, require_component
 BEAT_SECONDS = 0.2
 TIMEOUT_SECONDS = 0.4
 
+#: Besides the system's: the oldest that is promised, and the fork. There are no others of these than for this machine.
+OTHER_SERVERS = ("redis-server-6.2", "valkey-server") if platform.machine() == "x86_64" else ()
+
 
 class RedisServer:
-    """A server on a port of its own; *flags* are added to each start."""
+    """A server on a port of its own.
 
-    def __init__(self, directory: Path, *flags: str) -> None:
-        self._program = require_component("redis-server")
+    Args:
+        directory: For its log, and what it writes down.
+        flags: Added to each start.
+        program: A component: of which make and version.
+        authority: The server takes TLS only, with a certificate of this one's, which is left in *directory*.
+    """
+
+    def __init__(
+        self, directory: Path, *flags: str, program: str = "redis-server", authority: trustme.CA | None = None
+    ) -> None:
+        self._program = require_component(program)
         self._directory = directory
         self._flags = flags
+        self._ca_file = directory / "ca.pem" if authority is not None else None
+        if authority is not None:
+            authority.cert_pem.write_to_path(directory / "ca.pem")
+            authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
         # A cluster's node has a second port, 10,000 above.
         self.port = next(port for port in iter(free_port, None) if port < 55_000)
         self.process: subprocess.Popen[bytes] | None = None
@@ -37,10 +55,13 @@ class RedisServer:
     @property
     def client(self) -> redis.Redis:
         """A connection that is not the journal's, to look with; close it."""
-        return redis.Redis("127.0.0.1", self.port, decode_responses=True)
+        return redis.Redis.from_url(self.url(), decode_responses=True)
 
     def url(self, scheme: str = "redis") -> str:
-        return f"{scheme}://127.0.0.1:{self.port}"
+        """Where it is; its kind of TLS is part of that."""
+        if self._ca_file is None:
+            return f"{scheme}://127.0.0.1:{self.port}"
+        return f"rediss://127.0.0.1:{self.port}?ssl_ca_certs={self._ca_file}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -48,7 +69,7 @@ class RedisServer:
         with (self._directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""),
+                    *(self._program, *self._listening(), "--bind", "127.0.0.1", "--save", ""),
                     *("--dir", str(self._directory), "--stream-node-max-entries", "4", *self._flags),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -64,6 +85,13 @@ class RedisServer:
                 time.sleep(0.01)
             else:
                 return
+
+    def _listening(self) -> list[str]:
+        if self._ca_file is None:
+            return ["--port", str(self.port)]
+        own = str(self._directory / "server.pem")
+        files = ["--tls-ca-cert-file", str(self._ca_file), "--tls-cert-file", own, "--tls-key-file", own]
+        return ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no", *files]
 
     def signal(self, number: signal.Signals) -> None:
         """Pause it (SIGSTOP) or let it run on (SIGCONT)."""
@@ -89,9 +117,9 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(directory: Path, *flags: str) -> Iterator[RedisServer]:
-    """A server that is gone at the end, whatever was done to it."""
-    server = RedisServer(directory, *flags)
+def redis_server(directory: Path, *flags: str, **kind: Any) -> Iterator[RedisServer]:
+    """A server that is gone at the end, whatever was done to it; the arguments are those of `RedisServer`."""
+    server = RedisServer(directory, *flags, **kind)
     try:
         yield server
     finally:

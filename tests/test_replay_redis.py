@@ -16,7 +16,7 @@ from sse_proxy.replay.redis.journal import RedisJournal
 from sse_proxy.replay.redis.recording import EVENT_COST_BYTES
 
 from .conftest import LIMIT_SECONDS
-from .redis_server import BEAT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
+from .redis_server import BEAT_SECONDS, OTHER_SERVERS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
 from .replay_journals import (
     CURSORS,
     HEAD,
@@ -33,10 +33,10 @@ from .replay_journals import (
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server for this module."""
-    with redis_server(tmp_path_factory.mktemp("redis")) as running:
+@pytest.fixture(scope="module", params=["redis-server", *OTHER_SERVERS])
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A server for this module, of each make that the contract names."""
+    with redis_server(tmp_path_factory.mktemp("redis"), program=request.param) as running:
         yield running
 
 
@@ -447,27 +447,3 @@ async def test_an_id_that_is_in_use_is_not_taken(here: RedisJournal, there: Redi
     second.append(1, b"x")
     recording.append(1, event(1))
     assert Batch(events=[(1, event(1))]) == await (await attached(there, mine.stream)).read(0)
-
-
-async def test_a_cluster_is_spoken_to_one_slot_a_call(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """``redis+cluster://``: the same promises on a server that refuses everything that spans slots."""
-    with redis_server(tmp_path_factory.mktemp("cluster"), "--cluster-enabled", "yes") as server:
-        server.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        await until(
-            lambda: "cluster_state:ok" in str(server.ask("CLUSTER", "INFO")).replace("'", "").replace(": ", ":")
-        )
-        one, other = (redis_journal(server, scheme="redis+cluster") for _ in range(2))
-        stops: list[str] = []
-        mine = opening(once="k", chat="c")
-        recording = await opened(one, mine, stops)
-        reader = await attached(other, mine.stream)
-        for n in range(1, 20):
-            recording.append(n, event(n))
-        assert Taken(stream=mine.stream) == await other.open(opening(once="k"), lambda: None)
-        assert await other.stop(mine.stream, OWNER)
-        await until(lambda: stops)
-        recording.end(End.CANCELLED)
-        (await read_all(reader)).check([event(n) for n in range(1, 20)], End.CANCELLED)
-        assert all(milliseconds > 0 for milliseconds in server.lifetimes().values())
-        await one.close()
-        await other.close()

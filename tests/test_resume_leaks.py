@@ -150,7 +150,7 @@ def test_a_thousand_kept_streams_leave_nothing_behind(caplog: pytest.LogCaptureF
 
 
 async def _leaves_nothing() -> None:
-    settings = {"resume": "memory", "resume_ttl_seconds": 3.0, "detach_seconds": 0.3}
+    settings = {"resume": "memory", "resume_ttl_seconds": 8.0, "detach_seconds": 0.3}
     async with peer(_talk) as upstream, proxying(upstream.url, **settings) as proxy:
         world = _World(proxy)
         sockets = open_sockets()
