@@ -1,8 +1,7 @@
-"""The one timer of a reader's client: heartbeats while its stream is silent, and an end for one that does not read."""
+"""What a reader's client is due: heartbeats while its stream is silent, and an end if it does not read."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from ..core.clients import Variant
@@ -13,12 +12,13 @@ from ..core.heartbeat import heartbeat
 from ..core.pacing import Action, Limits, Pacer
 from ..settings import Settings
 from ..streaming.client import Client
+from ..streaming.timer import PacerTimer
 from .heads import Spoken
 
 __all__ = ["ReaderPulse", "reader_limits"]
 
 
-class ReaderPulse:
+class ReaderPulse(PacerTimer):
     """See the module header.
 
     Args:
@@ -43,11 +43,10 @@ class ReaderPulse:
         cursor: Cursor,
         on_stall: Callable[[], None],
     ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._client, self._pacer = client, pacer
+        super().__init__(pacer)
+        self._client = client
         self._mode, self._variant = settings.heartbeat_mode, variant
         self._cursor, self._on_stall = cursor, on_stall
-        self._timer: asyncio.TimerHandle | None = None
         self.spoken = Spoken(status=200, headers=[], voice=GENERIC, state=StreamState(has_ids=True))
         self.beats: dict[str, int] = {}
 
@@ -55,25 +54,13 @@ class ReaderPulse:
         """Status and headers of the response, by what is known."""
         return self.spoken.status, self.spoken.headers_from(self._cursor)
 
-    def arm(self) -> None:
-        """Look at the pacer again."""
-        self.stop()
-        when = self._pacer.next(self._loop.time())
-        if when != float("inf"):
-            self._timer = self._loop.call_at(when, self._tick)
-
-    def stop(self) -> None:
-        """Fire no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def release(self) -> None:
         """The response is over: nobody is called any more, nor kept alive until a garbage collector comes."""
         self.stop()
         self._on_stall = _nothing
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Do what the pacer says is due."""
         if self._client.finished:
             return
         action = self._pacer.due(self._loop.time())

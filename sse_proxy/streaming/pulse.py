@@ -1,8 +1,7 @@
-"""The one timer of a response: it asks the pacer what is due, sends heartbeats, and reports everything else."""
+"""What a response does when something is due: it sends heartbeats, and reports everything else."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from ..core.dialects import Voice
@@ -11,6 +10,7 @@ from ..core.heartbeat import Heartbeat, heartbeat
 from ..core.pacing import Action
 from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout
 from .detachment import Detachment
+from .timer import PacerTimer
 from .transfer import Transfer
 
 __all__ = ["Complete", "Pulse"]
@@ -30,40 +30,27 @@ class Complete(Exception):  # not an error: the reason to stop waiting for an up
 def _nothing(_cause: Exception) -> None: ...
 
 
-class Pulse:
+class Pulse(PacerTimer):
     """See the module header; *on_end* gets the reason why the response has to end now."""
 
-    __slots__ = ("_detachment", "_loop", "_on_end", "_timer", "_transfer")
+    __slots__ = ("_detachment", "_on_end", "_transfer")
 
     def __init__(self, transfer: Transfer, on_end: Callable[[Exception], None], detachment: Detachment | None) -> None:
-        self._loop = asyncio.get_running_loop()
+        super().__init__(transfer.pacer)
         self._transfer = transfer
         self._on_end = on_end
         self._detachment = detachment
-        self._timer: asyncio.TimerHandle | None = None
-
-    def arm(self) -> None:
-        """Look at the pacer again: a deadline may have moved closer."""
-        self.stop()
-        when = self._transfer.pacer.next(self._loop.time())
-        if when != float("inf"):
-            self._timer = self._loop.call_at(when, self._tick)
-
-    def stop(self) -> None:
-        """Fire no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def release(self) -> None:
         """The response is over: nobody is called any more, nor kept alive."""
         self.stop()
         self._on_end = _nothing
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Do what the pacer says is due."""
         if self._transfer.client.finished:
             return  # what the application still does (background tasks) is under no deadline of ours
-        action = self._transfer.pacer.due(self._loop.time())
+        action = self._pacer.due(self._loop.time())
         if action is Action.COMMIT:
             self._transfer.client.background(self._commit(), then=self.arm)
         elif action is Action.HEARTBEAT or action is Action.DATA_HEARTBEAT:
