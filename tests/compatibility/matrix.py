@@ -26,7 +26,7 @@ Key = tuple[Client, Column]
 #: Of silence, far less than users may choose, in seconds.
 _HEARTBEAT = 0.008
 #: The proxy's timeouts where the upstream falls silent, in seconds; elsewhere nothing is to run into them.
-_TIMEOUT = 2.0
+_TIMEOUT = 4.0
 #: How the mock is paced behind the proxy: silences of 20 ms between tokens and of 30 ms before the headers.
 _PAUSES = {"rate": "50", "prefill": "0.03"}
 #: How long a client waits for the end: straight, where it never comes, and otherwise, in seconds.
