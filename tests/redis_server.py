@@ -135,6 +135,7 @@ def redis_journal(
     stream_bytes: int = 10**6,
     total_bytes: int = 10**7,
     connections: int = 8,
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> RedisJournal:
     """A journal of a replica of its own, with a quick pulse; close it."""
     return RedisJournal(
@@ -144,7 +145,7 @@ def redis_journal(
         total_bytes=total_bytes,
         clock=clock,
         connections=connections,
-        timeout_seconds=TIMEOUT_SECONDS,
+        timeout_seconds=timeout_seconds,
         beat_seconds=BEAT_SECONDS,
     )
 

@@ -413,7 +413,7 @@ async def test_a_cancelled_read_loses_nothing(here: RedisJournal, there: RedisJo
 async def test_connections_are_bounded_however_many_read(
     server: RedisServer, here: RedisJournal, replica: Replicas
 ) -> None:
-    """Two hundred readers of a hundred streams: eight connections, and one for pub/sub."""
+    """Two hundred readers of a hundred streams: eight connections, four of the journal's own, and one for pub/sub."""
     journal = replica()
     mine = [opening() for _ in range(100)]
     recordings = [await opened(here, one) for one in mine]
@@ -430,7 +430,7 @@ async def test_connections_are_bounded_however_many_read(
         recording.end(End.COMPLETE)
     for seen in await asyncio.gather(*reading):
         seen.check([event(n) for n in range(1, 11)], End.COMPLETE)
-    assert 2 <= most <= 9
+    assert 2 <= most <= 13
     with server.client as client:
         assert 100 <= len(client.pubsub_channels("sse-proxy:{*"))
         for reader in readers:
@@ -447,3 +447,47 @@ async def test_an_id_that_is_in_use_is_not_taken(here: RedisJournal, there: Redi
     second.append(1, b"x")
     recording.append(1, event(1))
     assert Batch(events=[(1, event(1))]) == await (await attached(there, mine.stream)).read(0)
+
+
+async def test_readers_that_are_up_to_date_share_one_look(
+    server: RedisServer, here: RedisJournal, there: RedisJournal
+) -> None:
+    """However many wait at a silent stream, the store is asked once a beat, and once an event."""
+    mine = opening()
+    recording = await opened(here, mine)
+    readers = [await attached(there, mine.stream) for _ in range(100)]
+    reading = [asyncio.create_task(read_all(reader)) for reader in readers]
+    await asyncio.sleep(0)
+    server.ask("CONFIG", "RESETSTAT")
+    await asyncio.sleep(5 * BEAT_SECONDS)
+    asked = server.ask("INFO", "commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+    assert asked < 50
+    recording.append(1, event(1))
+    recording.end(End.COMPLETE)
+    for seen in await asyncio.gather(*reading):
+        seen.check([event(1)], End.COMPLETE)
+
+
+async def test_a_reader_is_heard_at_once(here: RedisJournal, there: RedisJournal) -> None:
+    """It may be gone before the next beat, and whoever comes every now and then shall not find the stream cancelled."""
+    mine = opening()
+    recording = await opened(here, mine)
+    heard = [recording.heard]
+    for journal in (there, here):
+        (await attached(journal, mine.stream)).close()
+        await until(lambda: recording.heard > heard[-1])
+        heard.append(recording.heard)
+
+
+async def test_a_stream_that_did_not_begin_gives_its_name_back(here: RedisJournal, there: RedisJournal) -> None:
+    """The chat's newest stream that can be had is the one before."""
+    mine, failed = opening(chat="chat"), opening(chat="chat")
+    recording = await opened(here, mine)
+    recording.append(1, event(1))
+    recording.end(End.COMPLETE)
+    second = await opened(there, failed)
+    assert failed.stream == await here.latest(OWNER, "chat")
+    second.end(End.ERROR, keep=False)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while await here.latest(OWNER, "chat") != mine.stream:
+            await asyncio.sleep(0.005)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sse_proxy.replay.base import Batch, End, Reader, StoreUnavailable, Taken
+from sse_proxy.replay.null import NullRecording
 from sse_proxy.replay.redis import followed
 from sse_proxy.replay.redis.journal import RedisJournal
 from sse_proxy.replay.redis.writer import Writer
@@ -331,8 +332,10 @@ async def test_closing_while_redis_is_away_takes_no_time(server: RedisServer, re
     server.signal(signal.SIGCONT)
 
 
-async def test_a_part_that_dies_is_reported(here: RedisJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defect of ours must not show as a stream that cannot be resumed, hours later."""
+async def test_a_part_that_fails_is_reported_and_begins_anew(
+    here: RedisJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours must not show as streams that cannot be resumed, hours later."""
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
     defect = RuntimeError("a defect")
@@ -340,7 +343,101 @@ async def test_a_part_that_dies_is_reported(here: RedisJournal, monkeypatch: pyt
     async def write(_: Writer) -> bool:
         raise defect
 
-    monkeypatch.setattr(Writer, "write", write)
-    (await opened(here)).append(1, event(1))
-    await until(lambda: told)
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "write", write)
+        (await opened(here)).append(1, event(1))
+        await until(lambda: told)
     assert [defect] == told
+    await until(lambda: not here.stats.bytes)
+
+
+async def test_a_store_that_was_away_is_used_whoever_asked_first(server: RedisServer, here: RedisJournal) -> None:
+    """Also where the first that asked was somebody who looked for a chat, or wanted to stop a stream."""
+    server.kill()
+    with pytest.raises(StoreUnavailable):
+        await here.latest(OWNER, "chat")
+    with pytest.raises(StoreUnavailable):
+        await here.stop(opening().stream, OWNER)
+    server.start()
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while isinstance(await here.open(opening(), lambda: None), NullRecording):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("forgotten", ["everything", "the tail"])
+async def test_a_stream_of_which_nothing_is_kept_can_be_stopped(
+    server: RedisServer, here: RedisJournal, there: RedisJournal, forgotten: str
+) -> None:
+    """As long as its producer runs: by who asks that process, and by others as long as the store knows it."""
+    stops: list[str] = []
+    mine = opening()
+    recording = await opened(here, mine, stops)
+    recording.append(1, event(1))
+    await until(lambda: not here.stats.bytes)
+    if forgotten == "everything":
+        server.ask("FLUSHALL")
+    else:
+        server.ask("HSET", meta(mine.stream), "last", "0")
+    recording.append(2, event(2))
+    recording.append(3, event(3))
+    await until(lambda: not recording.resumable)
+    assert (0, []) == (here.stats.streams, stops)
+    assert await (here if forgotten == "everything" else there).stop(mine.stream, OWNER)
+    await until(lambda: stops)
+    recording.end(End.CANCELLED)
+    assert not await here.stop(opening().stream, OWNER)
+
+
+async def test_a_store_that_refuses_scripts_is_not_asked_for_ever(server: RedisServer, here: RedisJournal) -> None:
+    """Nothing was written, so nothing is to be dropped: it would be tried for ever, and more with each request."""
+    server.ask("ACL", "SETUSER", "default", "-evalsha", "-eval")
+    for _ in range(20):
+        assert isinstance(await here.open(opening(), lambda: None), NullRecording)
+    errors = here.stats.store_errors
+    await asyncio.sleep(4 * BEAT_SECONDS)
+    assert here.stats.store_errors == errors
+
+
+async def test_a_drop_that_is_refused_is_given_up(server: RedisServer, here: RedisJournal) -> None:
+    """The keys have their time; what is tried for ever is one more with each request."""
+    recording = await opened(here)
+    recording.append(1, event(1))
+    await until(lambda: not here.stats.bytes)
+    server.ask("ACL", "SETUSER", "default", "-evalsha", "-eval")
+    recording.end(End.ERROR, keep=False)
+    errors = -1
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while errors != here.stats.store_errors:
+            errors = here.stats.store_errors
+            await asyncio.sleep(1)
+    assert errors > 1
+
+
+async def busy(journal: RedisJournal) -> None:
+    """Have all of its connections in use, as where many wait for a slow store."""
+    for _ in range(8):
+        await journal._link._slots.acquire()  # noqa: SLF001 -- nothing else stands still for a test
+
+
+async def test_readers_cannot_hold_up_what_keeps_the_process_alive(here: RedisJournal, there: RedisJournal) -> None:
+    """The pulse and the writer have connections of their own."""
+    mine = opening()
+    recording = await opened(here, mine)
+    await busy(here)
+    recording.append(1, event(1))
+    recording.end(End.COMPLETE)
+    seen = await read_all(await attached(there, mine.stream))
+    assert ([(1, event(1))], End.COMPLETE) == (seen.events, seen.end)
+
+
+async def test_nobody_waits_for_a_slow_store_longer_than_said(
+    here: RedisJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream flows and is not kept: the upstream is asked only afterwards."""
+    await opened(here)
+    monkeypatch.setattr(here, "_timeout_seconds", 0.01)
+    await busy(here)
+    assert isinstance(await here.open(opening(once="k"), lambda: None), NullRecording)
+    for asking in (here.attach(opening().stream, OWNER), here.latest(OWNER, "chat"), here.stop("a" * 32, OWNER)):
+        with pytest.raises(StoreUnavailable):
+            await asking

@@ -25,7 +25,8 @@ class _Store:
     async def run(self, call: Sequence[object], *, probe: bool = False) -> None:
         assert ("SET", True) == (call[0], probe)
 
-    async def run_all(self, calls: Sequence[Sequence[object]]) -> list[Any]:
+    async def run_all(self, calls: Sequence[Sequence[object]], *, probe: bool = False) -> list[Any]:
+        assert probe
         here = {replica_key(one) for one in self.alive}
         self.asked += sum(call[0] == "EXISTS" for call in calls)
         self.buried += [str(call[4]) for call in calls if call[0] == "EVALSHA"]
@@ -47,7 +48,7 @@ class _Process:
         )
 
     def follow(self, stream: str, replica: str) -> None:
-        self.followed[stream] = Followed(stream, replica)
+        self.followed[stream] = Followed(stream, "", replica, cast("Any", self.store))
 
     async def beat(self, *, after: float) -> None:
         self.now += after

@@ -11,10 +11,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from .cancelling import not_swallowing
-from .link import Link
+from .link import FAILURES, Link
 
 __all__ = ["Doorbell"]
 
@@ -57,7 +55,7 @@ class Doorbell:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError, TimeoutError):
+            except FAILURES:
                 self._subscribed.clear()
                 self._pubsub = None
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -83,5 +81,5 @@ class Doorbell:
 
     async def _try(self, sending: Any) -> None:
         # `run` meets the same failure, and subscribes to everything anew.
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
+        with contextlib.suppress(*FAILURES):
             await not_swallowing(sending)

@@ -1,12 +1,14 @@
 """The streams that readers of this process follow, and the readers.
 
-However many readers follow a stream here, its news are subscribed to once, and one bell wakes them all; each then reads
-from its own cursor. A read asks for the state first and for the events behind it in one step, so an end that it sees
-comes with all events before it.
+However many readers follow a stream here, its news are subscribed to once, one bell wakes them all, and those whose
+cursors stand at the same event, as all do that are up to date, share one read. A read asks for the state first and for
+the events behind it in one step, so an end that it sees comes with all events before it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any, Self
@@ -26,55 +28,92 @@ PATIENCE_SECONDS = 5.0
 
 
 class Followed:
-    """A stream that has readers here.
+    """A stream of *owner*'s that has readers here.
 
     Attributes:
         replica: The process that produces it.
+        head: None until it is known.
     """
 
-    def __init__(self, stream: str, replica: str) -> None:
+    def __init__(self, stream: str, owner: str, replica: str, link: Link) -> None:
         self.stream = stream
         self.channel = stream_channel(stream)
         self.replica = replica
+        self.head: Head | None = None
         self.bell = Bell()
         self.readers = 0
+        self._owner = owner
+        self._link = link
+        # By cursor, and by how often the bell had rung when it began: a later ring is not heard by an earlier read.
+        self._reading: dict[tuple[int, int], asyncio.Task[Batch | None]] = {}
 
     def hear(self, _message: bytes) -> None:
         """`Doorbell` handler: whatever it is, there is news."""
         self.bell.ring()
 
+    async def look(self) -> Glance | None:
+        """How it stands; None: it is not there any more.
+
+        Raises:
+            StoreUnavailable: the store is down.
+        """
+        found = await look(self._link, self.stream, self._owner)
+        if found is None:
+            return None
+        self.head = self.head or found[1].head
+        return found[1]
+
+    async def read(self, after: int) -> Batch | None:
+        """What follows *after* now; None: nothing yet, or the store is down."""
+        key = after, self.bell.rung
+        if (reading := self._reading.get(key)) is None:
+            reading = self._reading[key] = asyncio.get_running_loop().create_task(self._read(after))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        # A reader that is cancelled, for a heartbeat, takes nobody else's read with it.
+        return await asyncio.shield(reading)
+
+    async def _read(self, after: int) -> Batch | None:
+        batch = None
+        with contextlib.suppress(StoreUnavailable):
+            batch = await self._ask(after)
+        # A short outage is none: the pulse rings when it is over, and as long as it lasts. Where nothing can be
+        # written, what is there can be read, but neither news nor the death of an owner will come.
+        if batch is None and max(self._link.down_seconds, self._link.refused_seconds) > PATIENCE_SECONDS:
+            return Batch(end=End.UNAVAILABLE)
+        return batch
+
+    async def _ask(self, after: int) -> Batch | None:
+        wants_head = "1" if self.head is None else ""
+        keys = stream_keys(self.stream)
+        found = await self._link.run(READ.call(keys, self._owner, str(after), READ_EVENTS, wants_head))
+        if found is None:
+            return Batch(end=End.EXPIRED)
+        _, head, latest, end, entries = found
+        if head:
+            self.head = json.loads(head)
+        return judge(after, [(_number(key), fields[1]) for key, fields in entries], latest=int(latest), end=_end(end))
+
 
 class RedisReader:
     """`Reader`; *on_close* is called once."""
 
-    def __init__(self, followed: Followed, owner: str, link: Link, on_close: Callable[[Followed], None]) -> None:
-        self.head: Head | None = None
+    def __init__(self, followed: Followed, on_close: Callable[[Followed], None]) -> None:
         self._followed = followed
-        self._owner = owner
-        self._link = link
         self._on_close: Callable[[Followed], None] | None = on_close
         followed.readers += 1
 
+    @property
+    def head(self) -> Head | None:
+        return self._followed.head
+
     async def look(self) -> Glance | None:
-        found = await look(self._link, self._followed.stream, self._owner)
-        if found is None:
-            return None
-        self.head = found[1].head
-        return found[1]
+        return await self._followed.look()
 
     async def read(self, after: int) -> Batch:
         bell = self._followed.bell
         while True:
             noted = bell.rung
-            try:
-                batch = await self._try(after)
-            except StoreUnavailable:
-                batch = None
-            # A short outage is none: the pulse rings when it is over, and as long as it lasts. Where nothing can be
-            # written, what is there can be read, but neither news nor the death of an owner will come.
-            if batch is None and max(self._link.down_seconds, self._link.refused_seconds) > PATIENCE_SECONDS:
-                batch = Batch(end=End.UNAVAILABLE)
-            if batch is not None:
+            if (batch := await self._followed.read(after)) is not None:
                 return batch
             await bell.wait(noted)
 
@@ -89,17 +128,6 @@ class RedisReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    async def _try(self, after: int) -> Batch | None:
-        wants_head = "1" if self.head is None else ""
-        keys = stream_keys(self._followed.stream)
-        found = await self._link.run(READ.call(keys, self._owner, str(after), READ_EVENTS, wants_head))
-        if found is None:
-            return Batch(end=End.EXPIRED)
-        _, head, latest, end, entries = found
-        if head:
-            self.head = json.loads(head)
-        return judge(after, [(_number(key), fields[1]) for key, fields in entries], latest=int(latest), end=_end(end))
 
 
 async def look(link: Link, stream: str, owner: str) -> tuple[str, Glance] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ...core.cursor import is_stream_id
 from ..base import End, Opening, Reader, Recording, Stats, StoreUnavailable, Taken
@@ -14,7 +14,7 @@ from . import scripts
 from .doorbell import Doorbell
 from .followed import Followed, RedisReader, look
 from .keys import named_key, replica_channel, replica_key, stream_keys
-from .link import Link
+from .link import Link, StoreRefused
 from .pulse import Pulse
 from .recording import RedisRecording
 from .terms import Terms
@@ -27,6 +27,11 @@ _SCRIPTS = tuple(value for value in vars(scripts).values() if isinstance(value, 
 _CLAIMS = 3
 #: For what is left to write at the end.
 _CLOSE_SECONDS = 2.0
+#: What a caller waits for altogether, in timeouts of one call: a producer, whose upstream is asked only afterwards, and
+#: who looks for a stream.
+_OPEN_TIMEOUTS, _LOOK_TIMEOUTS = 2, 5
+#: Before a part that has failed begins anew.
+_RESTART_SECONDS = 1.0
 
 
 class RedisJournal:
@@ -72,21 +77,23 @@ class RedisJournal:
             self._replica, self._link, self._doorbell, self._writer.recordings, self._followed, clock,
             beat_seconds=beat_seconds, grace_seconds=timeout_seconds + beat_seconds,
         )  # fmt: skip
+        self._timeout_seconds = timeout_seconds
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def stats(self) -> Stats:
-        """The numbers now: streams that run here, and bytes that wait to be written."""
-        self._stats.streams = len(self._writer.recordings)
+        """The numbers now: streams that run here and are kept, and bytes that wait to be written."""
+        self._stats.streams = sum(not recording.over for recording in self._writer.recordings.values())
         return self._stats
 
     async def open(self, opening: Opening, on_stop: Callable[[], None]) -> Recording | Taken:
+        await self._start()
         if self._link.down_seconds:
             return NullRecording()
         recording = RedisRecording(opening, self._terms, self._writer.wake, on_stop, self._clock())
         try:
-            await self._start()
-            other = await self._register(recording)
+            async with self._in_time(_OPEN_TIMEOUTS):
+                other = await self._register(recording)
         except BaseException as error:
             # What may have been written must not be joined: nobody generates it.
             recording.end(End.ERROR, keep=False)
@@ -102,23 +109,26 @@ class RedisJournal:
         if not is_stream_id(stream):
             return None
         await self._start()
-        found = await look(self._link, stream, owner)
-        if found is None:
-            return None
-        followed = self._followed.get(stream)
-        if followed is None:
-            followed = self._followed[stream] = Followed(stream, found[0])
-        reader = RedisReader(followed, owner, self._link, self._leave)
-        reader.head = found[1].head
-        try:
-            await self._doorbell.listen(followed.channel, followed.hear)
-        except BaseException:
-            reader.close()  # nobody has it who could
-            raise
+        async with self._in_time():
+            if (found := await look(self._link, stream, owner)) is None:
+                return None
+            followed = self._followed.get(stream)
+            if followed is None:
+                followed = self._followed[stream] = Followed(stream, owner, found[0], self._link)
+            followed.head = followed.head or found[1].head
+            reader = RedisReader(followed, self._leave)
+            try:
+                await self._doorbell.listen(followed.channel, followed.hear)
+                await self._is_heard(followed)
+            except BaseException:
+                reader.close()  # nobody has it who could
+                raise
         return reader
 
     async def latest(self, owner: str, chat: str) -> str | None:
-        found = await self._link.run(("GET", named_key("chat", owner, chat)))
+        await self._start()
+        async with self._in_time():
+            found = await self._link.run(("GET", named_key("chat", owner, chat)))
         return None if found is None else str(found, "ascii")
 
     async def stop(self, stream: str, owner: str) -> bool:
@@ -127,8 +137,10 @@ class RedisJournal:
         if (mine := self._writer.recordings.get(stream)) is not None and mine.opening.owner == owner:
             mine.stop()
             return True
+        await self._start()
         call = scripts.STOP.call(stream_keys(stream)[:1], owner, replica_channel(""), f"stop {stream}")
-        return bool(await self._link.run(call))
+        async with self._in_time():
+            return bool(await self._link.run(call))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -138,30 +150,33 @@ class RedisJournal:
             await self._writer.drain(_CLOSE_SECONDS)
             # Readers elsewhere need not wait for this process to be missed.
             with contextlib.suppress(StoreUnavailable):
-                await self._link.run(("DEL", replica_key(self._replica)))
+                await self._link.run(("DEL", replica_key(self._replica)), probe=True)
         await self._link.close()
 
     async def _start(self) -> None:
         """Begin to live, with the first stream or reader."""
         if self._tasks:
             return
-        self._tasks = [
-            asyncio.create_task(running) for running in (self._writer.run(), self._doorbell.run(), self._pulse.run())
-        ]
-        for task in self._tasks:
-            task.add_done_callback(_report)
+        parts = (self._writer.run, self._doorbell.run, self._pulse.run)
+        self._tasks = [asyncio.create_task(_keep_up(part)) for part in parts]
         await self._doorbell.listen(replica_channel(self._replica), self._told)
 
     async def _register(self, recording: RedisRecording) -> Recording | Taken | None:
         """Write down that the stream is there, and by what it can be found; else what its producer gets instead."""
         opening, lifetime = recording.opening, self._terms.running_milliseconds
         call = scripts.OPEN.call(recording.keys[:1], opening.owner, recording.token, self._replica, lifetime)
-        if not await self._link.run(call):
+        try:
+            is_new = await self._link.run(call)
+        except StoreRefused:
+            recording.over = True  # there is nothing to drop
+            raise
+        if not is_new:
             return NullRecording()  # 128 random bits twice: somebody else's, so nothing is promised of it
         if recording.once is not None and (held := await self._claim(recording, recording.once)) is not None:
             return held
         if recording.chat is not None:
-            await self._link.run(("SET", recording.chat, opening.stream, "PX", lifetime))
+            before = await self._link.run(scripts.RENAME.call([recording.chat], opening.stream, lifetime))
+            recording.before = str(before or b"", "ascii")
         return None
 
     async def _claim(self, recording: RedisRecording, name: str) -> Taken | None:
@@ -176,10 +191,31 @@ class RedisJournal:
             found = await look(self._link, held, opening.owner)
             # What nobody generates any more need not be joined.
             if found is not None and (found[1].end is None or found[1].end.is_whole):
-                await self._link.run(scripts.DROP.call(recording.keys, recording.token, ""))
+                recording.end(End.ERROR, keep=False)
                 return Taken(stream=held)
             gone = held
         return None
+
+    async def _is_heard(self, followed: Followed) -> None:
+        """Tell the producer at once: a reader may be gone before the next beat."""
+        if (mine := self._writer.recordings.get(followed.stream)) is not None:
+            mine.heard = self._clock()
+            return
+        with contextlib.suppress(StoreUnavailable):  # the beat tells it too
+            await self._link.run(("PUBLISH", replica_channel(followed.replica), f"hear {followed.stream}"))
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, timeouts: int = _LOOK_TIMEOUTS) -> AsyncIterator[None]:
+        """What a caller waits for, however many calls that are and however many others wait.
+
+        Raises:
+            StoreUnavailable: it has taken too long.
+        """
+        try:
+            async with asyncio.timeout(timeouts * self._timeout_seconds):
+                yield
+        except TimeoutError as error:
+            raise StoreUnavailable("the store is slow") from error
 
     def _told(self, message: bytes) -> None:
         """`Doorbell` handler: what readers elsewhere have to say about this process's streams."""
@@ -198,7 +234,13 @@ class RedisJournal:
             self._followed.pop(followed.stream, None)
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    """Say it when a part of the journal has died, which nobody awaits."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        task.get_loop().call_exception_handler({"message": "the journal has lost a part", "exception": error})
+async def _keep_up(part: Callable[[], Awaitable[None]]) -> None:
+    """Run *part* for ever: without it streams of this process would be taken for dead, and it is awaited by nobody."""
+    while True:
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 -- said, and begun anew
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a part of the journal has failed, and begins anew", "exception": error}
+            )
+        await asyncio.sleep(_RESTART_SECONDS)

@@ -1,7 +1,8 @@
 """The connections of one process to its Redis: a bounded pool, one timeout for everything, and no waiting for the dead.
 
 After a failure the link is down: whoever asks learns so at once, and only what is a probe (the pulse, the writer) is
-tried, until one gets through. So an outage costs no caller more than one timeout.
+tried, until one gets through. Probes have connections of their own: however many readers wait for a slow store, this
+process goes on to show that it lives.
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ from redis import asyncio as aioredis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from ..base import Stats, StoreUnavailable
 from .cancelling import not_swallowing
 from .scripts import Call, Script
 
-__all__ = ["Link"]
+__all__ = ["FAILURES", "Link", "StoreRefused"]
+
+#: What a store that is not there raises; that of a cluster is no `RedisError`.
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 _CLUSTER = "+cluster"
+#: Probes at a time: a round of the writer and a beat of the pulse are one each, but in a cluster one a key.
+_PROBES = 4
+
+
+class StoreRefused(StoreUnavailable):
+    """The store has answered, with an error: nothing of the call was done."""
 
 
 class Link:
@@ -33,7 +43,7 @@ class Link:
         scripts: All that are going to be called.
         stats: Where errors are counted.
         clock: Monotonic seconds.
-        connections: At a time, besides the one for pub/sub.
+        connections: At a time, to one server, besides those of probes and the one for pub/sub.
         timeout_seconds: For a connection, and for a reply.
 
     Raises:
@@ -53,7 +63,7 @@ class Link:
         self._texts: dict[object, str] = {script.sha: script.text for script in scripts}
         self._stats = stats
         self._clock = clock
-        self._slots = asyncio.Semaphore(connections)
+        self._slots, self._probes = asyncio.Semaphore(connections), asyncio.Semaphore(_PROBES)
         self._down_since: float | None = None
         self._refused_since: float | None = None
         scheme, colon, rest = url.partition("://")
@@ -66,7 +76,7 @@ class Link:
             "retry": Retry(NoBackoff(), 0),
         }
         made_by = aioredis.RedisCluster if self._is_cluster else aioredis.Redis
-        self._client: Any = made_by.from_url(self._url, max_connections=connections, **self._options)
+        self._client: Any = made_by.from_url(self._url, max_connections=connections + _PROBES, **self._options)
         self._pubsub_client: Any = None
 
     @property
@@ -85,11 +95,11 @@ class Link:
         Raises:
             StoreUnavailable: there is none.
         """
-        async with self._slots:
+        async with self._probes if probe else self._slots:
             self._refuse_while_down(probe=probe)
             try:
                 reply = await not_swallowing(self._execute(call))
-            except (RedisError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 if probe and self._refused_since is None and isinstance(error, ResponseError):
                     self._refused_since = self._clock()
                 raise self._failed(error) from error
@@ -106,22 +116,27 @@ class Link:
         """
         if self._is_cluster:
             return list(await asyncio.gather(*(self.run(call, probe=probe) for call in calls), return_exceptions=True))
-        async with self._slots:
+        async with self._probes if probe else self._slots:
             self._refuse_while_down(probe=probe)
             try:
                 replies = await not_swallowing(self._execute_all(calls))
-            except (RedisError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 raise self._failed(error) from error
         self._down_since = None
         self._stats.store_errors += sum(isinstance(reply, Exception) for reply in replies)
         return replies
 
     async def pubsub(self) -> Any:
-        """A subscription to any node, with a connection of its own; close it before asking for the next."""
+        """A subscription to any node, with a connection of its own; it ends with the next.
+
+        Raises one of `FAILURES` where a cluster cannot be found.
+        """
         await self._close_pubsub()
         options: dict[str, Any] = {**parse_url(self._url), **self._options}
         # All nodes of a cluster tell what is published at any of them; one that is known to be there is asked.
-        if self._is_cluster and (node := self._client.get_random_node()) is not None:
+        if self._is_cluster:
+            await self._client.initialize()
+            node = self._client.get_random_node()
             options["host"], options["port"] = node.host, node.port
         pool = aioredis.ConnectionPool(max_connections=1, health_check_interval=5, **options)
         self._pubsub_client = aioredis.Redis(connection_pool=pool)
@@ -161,7 +176,8 @@ class Link:
 
     def _failed(self, error: Exception) -> StoreUnavailable:
         self._stats.store_errors += 1
-        if not isinstance(error, ResponseError) and self._down_since is None:
+        is_answer = isinstance(error, ResponseError)
+        if not is_answer and self._down_since is None:
             self._down_since = self._clock()
         # No text of the error's: it may have the address in it, and the cause is chained.
-        return StoreUnavailable(f"the store failed ({type(error).__name__})")
+        return (StoreRefused if is_answer else StoreUnavailable)(f"the store failed ({type(error).__name__})")

@@ -101,7 +101,7 @@ class Pulse:
             return
         calls: list[Call] = [("EXISTS", replica_key(replica)) for replica in replicas]
         calls += [("PUBLISH", replica_channel(one.replica), f"hear {one.stream}") for one in elsewhere]
-        replies = await self._link.run_all(calls)
+        replies = await self._link.run_all(calls, probe=True)
         there: dict[str, Any] = dict(zip(replicas, replies, strict=False))
         now = self._clock()
         for replica in replicas:
@@ -112,4 +112,5 @@ class Pulse:
                 self._missing.setdefault(replica, now)
         lost = [one for one in elsewhere if now - self._missing.get(one.replica, now) >= self._grace_seconds]
         if lost:  # all at once: a process that is busy with that must not be missed itself
-            await self._link.run_all([BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel) for one in lost])
+            graves = [BURY.call(stream_keys(one.stream)[:1], one.replica, one.channel) for one in lost]
+            await self._link.run_all(graves, probe=True)

@@ -27,6 +27,8 @@ EVENT_COST_BYTES = 64
 #: What one call carries at most: Redis does nothing else meanwhile.
 _CALL_BYTES = 262_144
 _CALL_EVENTS = 1024
+#: So often a store may refuse to drop a stream, whose keys have their time anyhow.
+_REFUSALS = 8
 
 
 @dataclass(slots=True)
@@ -53,6 +55,8 @@ class RedisRecording:
 
     Attributes:
         over: The store has its end, or will not take it.
+        runs: The producer has not ended it.
+        before: What `chat` led to before; "" for nothing.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class RedisRecording:
         self.resumable = True
         self.heard = now
         self.over = False
+        self.runs = True
+        self.before = ""
         self._terms = terms
         self._wake = wake
         self._on_stop: Callable[[], None] | None = on_stop
@@ -81,6 +87,7 @@ class RedisRecording:
         self._trim = Trim(terms.stream_bytes)
         self._end: End | None = None
         self._drops = False
+        self._refusals = 0
         self._pending: deque[tuple[int, bytes]] = deque()
         self._pending_bytes = 0
         # What the next call has to say besides.
@@ -112,19 +119,20 @@ class RedisRecording:
         self._wake(self)
 
     def end(self, end: End, *, keep: bool = True) -> None:
-        if self._end is not None or self._drops:
+        if not self.runs:
             return
-        if keep:
-            self._end = end
-        else:
+        self.runs, self._on_stop = False, None
+        if not keep:
             self._lose()
             self._drops = True
+        elif self._end is None:
+            self._end = end
         self._wake(self)
 
     def stop(self) -> None:
         """Tell the producer, once."""
         on_stop, self._on_stop = self._on_stop, None
-        if self._end is None and on_stop is not None:
+        if on_stop is not None:
             on_stop()
 
     def renew(self, now: float) -> None:
@@ -140,7 +148,9 @@ class RedisRecording:
         stream = self.opening.stream
         if self._drops:
             self._sent = _Sent(drops=True)
-            return [DROP.call(self.keys, self.token, self._channel), *(RELEASE.call([n], stream) for n in names)]
+            lifetime = self._terms.running_milliseconds
+            releases = [RELEASE.call([n], stream, self.before if n == self.chat else "", lifetime) for n in names]
+            return [DROP.call(self.keys, self.token, self._channel), *releases]
         taken, has_all = self._first_pending()
         sent = self._sent = _Sent(
             latest=taken[-1][0] if taken else 0,
@@ -162,7 +172,8 @@ class RedisRecording:
     def settle(self, reply: object) -> bool:
         """Take note of the *reply*; returns whether there is more to write (if nothing came of it, the same again)."""
         if self._sent.drops:
-            self.over = reply in {b"ok", b"gone"}
+            self._refusals += isinstance(reply, Exception)
+            self.over = reply in {b"ok", b"gone"} or self._refusals > _REFUSALS
             return not self.over
         if reply in {b"gone", b"fenced", b"gap"}:
             self._lose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-__all__ = ["APPEND", "BURY", "CLAIM", "DROP", "EXTEND", "OPEN", "READ", "RELEASE", "STOP", "Call", "Script"]
+__all__ = ["APPEND", "BURY", "CLAIM", "DROP", "EXTEND", "OPEN", "READ", "RELEASE", "RENAME", "STOP", "Call", "Script"]
 
 #: One command with its arguments.
 Call = tuple[str | bytes | int, ...]
@@ -87,11 +87,12 @@ end
 return {meta[2], head, meta[3], meta[4], events}
 """)
 
-#: KEYS meta. ARGV owner, the replicas' channels up to the name, message. It goes out although Redis may be full.
+#: KEYS meta. ARGV owner, the replicas' channels up to the name, message. It goes out although Redis may be full, and
+#: where the producer may run on though nothing of it is kept any more.
 STOP = Script("""
 local meta = redis.call('HMGET', KEYS[1], 'owner', 'replica', 'end')
 if not meta[1] or meta[1] ~= ARGV[1] then return 0 end
-if not meta[3] then
+if not meta[3] or meta[3] == 'unavailable' or meta[3] == 'owner_lost' then
   redis.call('PUBLISH', ARGV[2] .. meta[2], ARGV[3])
   redis.pcall('HSET', KEYS[1], 'stop', '1')
 end
@@ -129,8 +130,17 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """)
 
-#: KEYS name. ARGV stream.
+#: KEYS name. ARGV stream, milliseconds. Returns what the name led to before, or nil.
+RENAME = Script("""
+local held = redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return held
+""")
+
+#: KEYS name. ARGV stream, what it is to lead to instead (empty: nothing), milliseconds.
 RELEASE = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
+if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
 """)
