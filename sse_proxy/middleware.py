@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -103,28 +104,23 @@ class SSEMiddleware:
         if scope["type"] != "http" or not self._concerns(scope):
             await self._app(scope, receive, send)
             return
-        if self._policy.owns_app:
-            await self._serve(scope, receive, send, scope.get("sse_proxy.trace", NULL_TRACE))
-            return
-        trace = self._tracing.begin(scope)
-        with trace.current():
-            await self._serve(scope, receive, send, trace)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, trace: Trace) -> None:
-        try:
-            response = await self._admitted(scope, receive, send, trace)
-            if response is not None:
-                await response.run(self._app)
-        except SSEProxyError as error:
-            # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
-            if self._policy.owns_app or isinstance(error, ClientLeft):
-                raise
-            dialect = dialect_for(scope["method"], scope["path"])
-            self._metrics.request(scope.get("sse_proxy.route", "other"), error.http_status)
-            trace.failed(error)
-            for message in error_response(error, body=dialect.error_body(error)):
-                await send(message)
-            trace.end(error.http_status)
+        is_proxy = self._policy.owns_app
+        trace: Trace = scope.get("sse_proxy.trace", NULL_TRACE) if is_proxy else self._tracing.begin(scope)
+        with nullcontext() if is_proxy else trace.current():
+            try:
+                response = await self._admitted(scope, receive, send, trace)
+                if response is not None:
+                    await response.run(self._app)
+            except SSEProxyError as error:
+                # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
+                if is_proxy or isinstance(error, ClientLeft):
+                    raise
+                dialect = dialect_for(scope["method"], scope["path"])
+                self._metrics.request(scope.get("sse_proxy.route", "other"), error.http_status)
+                trace.failed(error)
+                for message in error_response(error, body=dialect.error_body(error)):
+                    await send(message)
+                trace.end(error.http_status)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send, trace: Trace) -> Response | None:
         """The response to come; None: another one has been joined, and that is over."""
