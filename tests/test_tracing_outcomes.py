@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
@@ -16,6 +17,7 @@ from sse_proxy.errors import BadRequest, ClientDisconnected, ConnectTimeout, Out
 from sse_proxy.logs import log_stream
 from sse_proxy.metrics.base import StreamReport
 from sse_proxy.tracing.attributes import error_type
+from sse_proxy.tracing.spans import SpanTrace
 
 from .conftest import free_port
 from .streaming import Handler, Upstream, body, chunk, served, start, until
@@ -181,6 +183,29 @@ async def test_an_answer_of_the_gates_is_a_span() -> None:
         span = await _span(proxy)
     assert (attributes(span)["sse_proxy.route"], span.status.status_code) == ("gate", _FINE)
     assert "error.type" not in attributes(span)
+
+
+async def test_a_trace_is_gone_without_the_garbage_collector() -> None:
+    """Whole or left, cut or refused: it is in no cycle with its scope, nor with the error that it was told."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with traced(_by_path, max_request_bytes=500) as proxy:
+            for target in ("/whole", "/silent", "/broken"):
+                async with chat(proxy.port, f"{target}/chat/completions") as call:
+                    await (call.until(b"Hi") if target == "/silent" else call.rest())
+            async with chat(proxy.port, text="x" * 500) as call:
+                assert (await call.answer()).status == 413
+            await until(lambda: len(proxy.recorder.spans) == 4)
+            await until(lambda: not any(isinstance(one, SpanTrace) for one in gc.get_objects()))
+    finally:
+        gc.enable()
+
+
+async def _by_path(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"].startswith("/silent"):
+        await _one_event(upstream, scope, receive, send)
+    await says(*(WHOLE if scope["path"].startswith("/whole") else WHOLE[:1]))(upstream, scope, receive, send)
 
 
 async def _span(proxy: Traced) -> ReadableSpan:

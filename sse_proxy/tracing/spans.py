@@ -96,13 +96,14 @@ class SpanTrace:
         self._span.set_attributes(found)
 
     def failed(self, error: Exception) -> None:
-        self._error = error
+        if self._scope is not None:
+            self._error = error
 
     def end(self, code: int) -> None:
         if self._scope is None:
             return
         scope, self._scope = self._scope, None
-        error, self._error = self._error, None  # its traceback leads back here
+        error, self._error = self._error, None  # its traceback leads back to here
         if self._span.is_recording():
             self._tell_end(scope, error, code)
         self._span.end(self._now())
