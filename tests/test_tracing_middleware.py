@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from opentelemetry import trace
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -71,21 +72,25 @@ async def test_the_applications_spans_are_children_of_ours() -> None:
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-async def test_inside_another_span_ours_is_a_part_of_it() -> None:
-    """An application that is traced already has its SERVER span; there are not to be two."""
+@pytest.mark.parametrize("is_outer", [True, False])
+async def test_beside_opentelemetrys_own_middleware_there_is_one_server_span(is_outer: bool) -> None:
+    """Whoever is outside has the caller as its parent, and the other one is a part of it."""
     recorder = Recorder()
-    tracer = recorder.provider.get_tracer("the application")
-    inner = _around(_whole, recorder)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with tracer.start_as_current_span("request", kind=SpanKind.SERVER):
-            await inner(scope, receive, send)
+    def theirs(app: ASGIApp) -> ASGIApp:
+        wrapped: ASGIApp = OpenTelemetryMiddleware(
+            app, tracer_provider=recorder.provider, exclude_spans=["receive", "send"]
+        )
+        return wrapped
 
+    app = _around(theirs(_whole), recorder) if is_outer else theirs(_around(_whole, recorder))
     async with _client(app) as (_, client):
         await client.post("/v1/chat/completions", **_ASK)
-    ours, outer = recorder.spans
-    assert ours.parent == outer.get_span_context()
-    assert ours.kind is SpanKind.INTERNAL
+    inner, outer = sorted(recorder.spans, key=lambda span: span.kind is SpanKind.SERVER)
+    assert (inner.kind, outer.kind) == (SpanKind.INTERNAL, SpanKind.SERVER)
+    assert parent_of(outer) == (TRACE, PARENT)
+    assert inner.parent == outer.get_span_context()
+    assert ["sse_proxy.events" in attributes(span) for span in (outer, inner)] == [is_outer, not is_outer]
 
 
 async def test_the_frameworks_route_names_the_span() -> None:
