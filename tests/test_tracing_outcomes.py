@@ -22,7 +22,7 @@ from sse_proxy.tracing.spans import SpanTrace
 from .conftest import free_port
 from .streaming import Handler, Upstream, body, chunk, served, start, until
 from .tracing import WHOLE, Recorder, Traced, attributes, says, traced
-from .wire import ask, chat
+from .wire import ask, calling, chat
 
 _FAILED, _FINE = StatusCode.ERROR, StatusCode.UNSET
 
@@ -117,6 +117,19 @@ async def test_a_client_that_leaves_before_the_answer_has_no_status() -> None:
     async with traced(_silence) as proxy:
         async with chat(proxy.port):
             await proxy.upstream.arrived.wait()
+        span = await _span(proxy)
+    assert span.status.status_code is _FINE
+    assert attributes(span)["sse_proxy.outcome"] == "client_disconnected"
+    assert "http.response.status_code" not in attributes(span)
+
+
+async def test_a_client_that_leaves_in_its_upload_has_an_outcome() -> None:
+    """Nothing of the answer had begun, not even to be decided."""
+    fields = {"Content-Type": "application/json", "Content-Length": "100"}
+    async with traced(_silence) as proxy:
+        async with calling(proxy.port, "POST", "/v1/chat/completions", headers=fields, body=None) as call:
+            await call.write(b'{"stream"')
+            await until(lambda: bool(proxy.recorder.begun))
         span = await _span(proxy)
     assert span.status.status_code is _FINE
     assert attributes(span)["sse_proxy.outcome"] == "client_disconnected"

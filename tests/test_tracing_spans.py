@@ -219,10 +219,11 @@ async def test_readers_of_a_kept_stream_have_spans_of_their_own() -> None:
 
 
 async def test_models_of_any_length_are_cut() -> None:
-    """The name is the caller's own text."""
+    """The name is the caller's own text. The answers that it asked for are counted, if there are several."""
     async with traced(says(*WHOLE)) as proxy:
-        await _asked(proxy, model="x" * 10_000)
-    assert attributes(proxy.recorder.only())["gen_ai.request.model"] == "x" * 256
+        await _asked(proxy, model="x" * 10_000, n=3)
+    found = attributes(proxy.recorder.only())
+    assert (found["gen_ai.request.model"], found["gen_ai.request.choice.count"]) == ("x" * 256, 3)
 
 
 async def test_an_unknown_method_has_the_conventions_word() -> None:

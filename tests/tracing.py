@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -28,6 +29,16 @@ SAMPLED: Mapping[str, str] = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 WHOLE = (chunk("Hi"), chunk("", finish="stop"), DONE)
 
 
+class _Beginnings(SpanProcessor):
+    """Adds the names of spans that begin to *begun*."""
+
+    def __init__(self, begun: list[str]) -> None:
+        self._begun = begun
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        self._begun.append(span.name)
+
+
 @dataclass
 class Recorder:
     """A provider whose finished spans are kept; *sampler*: None is the SDK's own default."""
@@ -35,9 +46,12 @@ class Recorder:
     sampler: Sampler | None = None
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     provider: TracerProvider = field(init=False)
+    #: The names that spans had when they began.
+    begun: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.provider = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
+        self.provider.add_span_processor(_Beginnings(self.begun))
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 
     @property
