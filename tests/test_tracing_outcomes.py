@@ -155,6 +155,7 @@ async def test_a_refused_stream_is_a_failed_span() -> None:
             assert (await second.answer()).status == 503
         span = await _span(proxy)
     _tells(span, 503, "rejected", known=False)
+    assert span.name == "POST /chat/completions"
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -37,7 +37,8 @@ _OPERATIONS = (
     ("gemini", "", "generate_content", "gcp.gen_ai"),
     ("gemini_array", "", "generate_content", "gcp.gen_ai"),
     ("ollama", "/generate", "text_completion", "ollama"),
-    ("ollama", "", "chat", "ollama"),
+    ("ollama", "/chat", "chat", "ollama"),
+    ("ollama", "", "", "ollama"),  # behind a bridge, whose path tells nothing
     ("llamacpp", "", "text_completion", ""),
     ("lm_studio", "", "chat", ""),
     ("tgi", "", "text_completion", ""),

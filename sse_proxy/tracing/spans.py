@@ -133,7 +133,8 @@ class SpanTrace:
         if isinstance(error, ClientLeft) and self._outcome is None:
             self._outcome = error.outcome
         reserved = self._path.startswith(_STREAMS)
-        route = _STREAMS if reserved else attributes.route_of(scope, self._path, self._facts)
+        facts = self._facts or scope.get("sse_proxy.facts")  # who is refused is not answered
+        route = _STREAMS if reserved else attributes.route_of(scope, self._path, facts)
         failure = attributes.error_type(self._outcome, error, code)
         identity = scope.get("sse_proxy.request_id")
         known = {
