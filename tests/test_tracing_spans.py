@@ -11,6 +11,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRat
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import Receive, Scope, Send
 
+from sse_proxy.core.dialects import DIALECTS
+from sse_proxy.tracing import attributes as attributes_of_spans
+
 from .streaming import DONE, Upstream, body, chunk, event, start, until
 from .tracing import PARENT, SAMPLED, TRACE, WHOLE, Recorder, Traced, attributes, parent_of, says, traced
 from .wire import ask, calling, chat
@@ -236,6 +239,11 @@ async def test_the_operation_is_told_only_where_it_is_known(target: str, operati
     assert found.get("gen_ai.operation.name") == operation
     assert (found["gen_ai.provider.name"], found["gen_ai.response.model"]) == ("ollama", "of-the-server")
     assert (found["gen_ai.usage.input_tokens"], found["gen_ai.usage.output_tokens"]) == (3, 4)
+
+
+def test_operations_are_those_of_known_dialects() -> None:
+    """A name that no dialect has would be a row that nothing finds."""
+    assert {row[0] for row in attributes_of_spans._OPERATIONS} <= {dialect.name for dialect in DIALECTS}  # noqa: SLF001
 
 
 async def test_models_of_any_length_are_cut() -> None:
