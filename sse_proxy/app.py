@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 from starlette.types import ASGIApp, Scope
@@ -26,7 +27,11 @@ from .resume.endpoints import Endpoints
 from .resume.resumption import Resumption
 from .routing import Router
 from .settings import Settings
+from .tracing.opening import open_tracing
 from .upstream import create_transport
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 __all__ = ["create_app"]
 
@@ -40,6 +45,7 @@ def create_app(
     lifecycle: Lifecycle | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     upstream_ready: Callable[[], bool] = lambda: True,
+    tracer_provider: TracerProvider | None = None,
 ) -> ASGIApp:
     """The proxy of *settings* as an ASGI app; its lifespan closes the transport, and the store of streams.
 
@@ -49,9 +55,10 @@ def create_app(
         lifecycle: Open streams and drain state, shared with whoever drains; None makes one.
         transport: Towards the upstream; None makes one for ``settings.upstream``.
         upstream_ready: What ``/-/sse-proxy/readyz`` asks.
+        tracer_provider: Of OpenTelemetry: where spans go; None: to the global one, if ``tracing`` is on.
 
     Raises:
-        ValueError: *settings* name no upstream, or a file they name cannot be used.
+        ValueError: *settings* name no upstream, a file that cannot be used, or tracing without OpenTelemetry.
     """
     if settings.upstream is None:
         raise ValueError("upstream: not set, expected the LLM server's base URL")
@@ -61,11 +68,8 @@ def create_app(
     if (journal := _journal(settings, metrics)) is not None:
         attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
         resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
-    proxy = ReverseProxy(
-        settings,
-        create_transport(settings) if transport is None else transport,
-        on_shutdown=None if journal is None else journal.close,
-    )
+    transport = create_transport(settings) if transport is None else transport
+    proxy = ReverseProxy(settings, transport, on_shutdown=None if journal is None else journal.close)
     middleware = SSEMiddleware(
         proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
     )
@@ -75,6 +79,7 @@ def create_app(
         lifecycle=lifecycle,
         metrics=metrics,
         upstream_ready=upstream_ready,
+        tracing=open_tracing(enabled=settings.tracing, provider=tracer_provider),
         streams=None if attaching is None else Endpoints(attaching, settings),
         render=_render,
     )

@@ -3,19 +3,22 @@
 In this order: request id, CORS preflight, the reserved prefix, draining, requests that HTTP forbids to forward, access
 token, ``Max-Forwards``, body size; then the app below. Whatever the gate refuses has not reached the upstream. Every
 answer, a refusal or the app's own, gets ``X-Request-Id`` and, where ``cors_origins`` is set, our CORS fields, and is
-counted once in ``requests_total``. An `SSEProxyError` that the app raises before its response has started becomes a
-JSON answer here; so does any other exception, which is then re-raised for the server's log.
+counted once in ``requests_total`` and, but for probes, traced. An `SSEProxyError` that the app raises before its
+response has started becomes a JSON answer here; so does any other exception, which is then re-raised for the server's
+log.
 
 To the app below, the scope (a copy) additionally holds:
 
 ``sse_proxy.request_id``
     str: what ``X-Request-Id`` will be unless the response brings its own.
 ``sse_proxy.owner``
-    str: who streams that are kept belong to (`core.owner`); only where some are.
+    str: who kept streams belong to (`core.owner`); only where some are.
 ``sse_proxy.client``
     str: key of per-client limits (`core.admission.Admission`); never a token itself.
 ``sse_proxy.trusted``
     bool: the peer is one of ``trusted_proxies``.
+``sse_proxy.trace``
+    `tracing.base.Trace`: the request's; begun and ended here.
 ``sse_proxy.route``
     str, for the app to set on this very scope: the ``route`` label of ``requests_total``; "other" until then.
 """
@@ -55,6 +58,7 @@ from .metrics.base import Metrics
 from .readiness import probe_response
 from .resume.endpoints import STREAMS
 from .settings import Settings
+from .tracing.base import NULL_TRACING, Tracing
 
 __all__ = ["Gate", "RenderError"]
 
@@ -66,7 +70,7 @@ class Gate:
     """ASGI app around *app*; lifespan scopes pass, websockets are refused.
 
     *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *streams*: answers for the reserved names of kept streams; None
-    where none are kept. *render*: makes error bodies. *clock*: monotonic seconds.
+    where none are kept. *render*: makes error bodies. *clock*: monotonic seconds. *tracing*: begins the traces.
 
     Raises:
         SettingsError: ``auth_tokens_file`` is not usable.
@@ -84,12 +88,14 @@ class Gate:
         streams: ASGIApp | None = None,
         render: RenderError = lambda _scope, error: render_plain(error),
         clock: Callable[[], float] = time.monotonic,
+        tracing: Tracing = NULL_TRACING,
     ) -> None:
         self._app = app
         self._streams = streams
         self._owner_headers = settings.resume_owner_headers
         self._lifecycle = lifecycle
         self._metrics = metrics
+        self._tracing = tracing
         self._upstream_ready = upstream_ready
         self._render = render
         self._clock = clock
@@ -110,13 +116,10 @@ class Gate:
         headers = outer["headers"]
         identity = request_id(upstream=None, client=first(headers, b"x-request-id"), new=lambda: uuid4().hex)
         scope = {**outer, "sse_proxy.request_id": identity.decode("ascii"), "sse_proxy.route": "gate"}
+        trace = scope["sse_proxy.trace"] = self._tracing.begin(scope)
+        complete = self._completion(outer["method"], headers)
         exchange = Exchange(
-            outer,
-            receive,
-            send,
-            request_id=identity,
-            max_request_bytes=self._max_request_bytes,
-            complete=self._completion(outer["method"], headers),
+            outer, receive, send, request_id=identity, max_request_bytes=self._max_request_bytes, complete=complete
         )
         try:
             if (app := await self._admit(scope, exchange)) is not None:
@@ -127,6 +130,7 @@ class Gate:
                 raise
         finally:
             self._metrics.request(scope["sse_proxy.route"], exchange.code)
+            trace.end(exchange.code)
 
     def _completion(self, method: str, request: RawHeaders) -> Callable[[RawHeaders], HeaderList]:
         """What is done to the headers of every answer to this request."""
@@ -200,6 +204,7 @@ class Gate:
 
     async def _told(self, error: Exception, scope: Scope, exchange: Exchange) -> bool:
         """Answer with *error* where that is still possible; False: it must go on to the server."""
+        scope["sse_proxy.trace"].failed(error)
         if isinstance(error, ClientLeft):
             exchange.client_left = True
             return True

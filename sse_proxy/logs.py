@@ -28,8 +28,12 @@ def log_stream(
     status: int | None,
     last_event_age: float,
     last_write_age: float,
+    trace_id: str | None = None,
 ) -> None:
-    """Tell of a finished stream: at ``info`` when nobody is to blame, else at ``warning``; ages in seconds."""
+    """Tell of a finished stream: at ``info`` when nobody is to blame, else at ``warning``; ages in seconds.
+
+    *trace_id*: where somebody records the request; None: nobody does.
+    """
     if report.outcome is None:
         return
     harmless = report.outcome in {"completed", "client_disconnected", "stopped"}
@@ -50,6 +54,8 @@ def log_stream(
         "last_event_age_seconds": _rounded(last_event_age),
         "last_write_age_seconds": _rounded(last_write_age),
     }
+    if trace_id is not None:
+        facts["trace_id"] = trace_id
     if report.repairs:
         facts["repairs"] = dict(report.repairs)
     _streams.log(level, "stream finished", extra=facts)

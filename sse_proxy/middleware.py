@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,25 +25,21 @@ from .errors_http import error_response
 from .lifecycle import Lifecycle
 from .metrics.base import Metrics, StreamReport
 from .metrics.prometheus import default_metrics
+from .obeyed import load_obeyed
 from .resume.recorder import Recorder
 from .resume.resumption import Joined, Resumption
 from .routing import Rule
-from .settings import Settings, SettingsError, load_settings
+from .settings import Settings, SettingsError
 from .streaming import Policy, Response
 from .streaming.receiver import Receiver
 from .streaming.report import report
+from .tracing.base import NULL_TRACE, NULL_TRACING, Trace
+from .tracing.opening import open_tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 __all__ = ["SSEMiddleware"]
-
-_log = logging.getLogger("sse_proxy")
-
-#: The settings that this middleware obeys; the others are the proxy's, around it.
-_OBEYED = frozenset({
-    "client_stall_timeout_seconds", "client_variants", "commit_after_seconds", "completion_grace_seconds",
-    "first_event_timeout_seconds", "heartbeat_mode", "heartbeat_seconds", "idle_timeout_seconds",
-    "inspect_request_bytes", "max_event_bytes", "max_streams", "max_streams_per_client", "reframe",
-    "total_timeout_seconds",
-})  # fmt: skip
 
 #: Extensions of ASGI that an application is not offered where its response may be a stream.
 _WITHHELD = frozenset({"http.response.pathsend", "http.response.trailers", "http.response.zerocopysend"})
@@ -60,11 +57,12 @@ class SSEMiddleware:
         metrics: Where numbers go; None means the process's own Prometheus metrics (`metrics_app`).
         lifecycle: Where open responses are listed, for a drain; None lists them nowhere.
         resumption: Keeps streams for those who come back; None keeps none.
+        tracer_provider: Of OpenTelemetry: where spans go; None: to the application's global one, if ``tracing`` is on.
         owns_app: The application is ours: it may be cancelled, and its ordinary responses are under the timeouts too.
         overrides: Single settings, over those of the environment; not beside *settings*.
 
     Raises:
-        SettingsError: a setting that is not accepted, or *paths* that are no list.
+        SettingsError: a setting that is not accepted, *paths* that are no list, or tracing without OpenTelemetry.
     """
 
     def __init__(
@@ -78,13 +76,14 @@ class SSEMiddleware:
         metrics: Metrics | None = None,
         lifecycle: Lifecycle | None = None,
         resumption: Resumption | None = None,
+        tracer_provider: TracerProvider | None = None,
         owns_app: bool = False,
         **overrides: object,
     ) -> None:
         if isinstance(paths, str):
             raise SettingsError(f"paths: got {json.dumps(paths)}, expected a list of paths")
         if settings is None:
-            settings = _load(overrides)
+            settings = load_obeyed(overrides)
         elif overrides:
             raise SettingsError(f"{next(iter(overrides))}: given beside settings=, expected one or the other")
         self._app = app
@@ -95,6 +94,8 @@ class SSEMiddleware:
         self._metrics = default_metrics() if metrics is None else metrics
         self._lifecycle = lifecycle
         self._resumption = resumption
+        # In the proxy the gate traces, as it counts: it sees every request.
+        self._tracing = NULL_TRACING if owns_app else open_tracing(enabled=settings.tracing, provider=tracer_provider)
         self._admission = Admission(
             max_streams=settings.max_streams, max_streams_per_client=settings.max_streams_per_client
         )
@@ -103,20 +104,25 @@ class SSEMiddleware:
         if scope["type"] != "http" or not self._concerns(scope):
             await self._app(scope, receive, send)
             return
-        try:
-            response = await self._admitted(scope, receive, send)
-            if response is not None:
-                await response.run(self._app)
-        except SSEProxyError as error:
-            # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
-            if self._policy.owns_app or isinstance(error, ClientLeft):
-                raise
-            dialect = dialect_for(scope["method"], scope["path"])
-            self._metrics.request(scope.get("sse_proxy.route", "other"), error.http_status)
-            for message in error_response(error, body=dialect.error_body(error)):
-                await send(message)
+        is_proxy = self._policy.owns_app
+        trace: Trace = scope.get("sse_proxy.trace", NULL_TRACE) if is_proxy else self._tracing.begin(scope)
+        with nullcontext() if is_proxy else trace.current():
+            try:
+                response = await self._admitted(scope, receive, send, trace)
+                if response is not None:
+                    await response.run(self._app)
+            except SSEProxyError as error:
+                # Only what was raised before there was a `Response` comes here; in the proxy, the gate answers it.
+                if is_proxy or isinstance(error, ClientLeft):
+                    raise
+                dialect = dialect_for(scope["method"], scope["path"])
+                self._metrics.request(scope.get("sse_proxy.route", "other"), error.http_status)
+                trace.failed(error)
+                for message in error_response(error, body=dialect.error_body(error)):
+                    await send(message)
+                trace.end(error.http_status)
 
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send, trace: Trace) -> Response | None:
         """The response to come; None: another one has been joined, and that is over."""
         receiver = Receiver(scope, receive)
         policy = self._policy_for(scope.get("sse_proxy.rule"))
@@ -139,7 +145,7 @@ class SSEMiddleware:
             facts=facts,
             policy=policy,
             metrics=self._metrics,
-            on_end=partial(self._ended, scope, client, opened),
+            on_end=partial(self._ended, scope, client, opened, trace),
             record=opened,
         )
         if opened is not None:
@@ -211,25 +217,19 @@ class SSEMiddleware:
             self._admission.release(client)
         return opened
 
-    def _ended(self, scope: Scope, client: str | None, recorder: Recorder | None, response: Response) -> None:
+    def _ended(
+        self, scope: Scope, client: str | None, recorder: Recorder | None, trace: Trace, response: Response
+    ) -> None:
         if self._lifecycle is not None:
             self._lifecycle.remove(response)
         if client is not None:
             self._admission.release(client)
         if recorder is not None:
             recorder.finish(response.outcome)
-        if not self._policy.owns_app:  # in the proxy the gate counts, who sees every request
+        report(response, scope, self._metrics, trace)
+        if not self._policy.owns_app:  # in the proxy the gate counts and traces, who sees every request
             self._metrics.request(scope["sse_proxy.route"], _status(response))
-        report(response, scope, self._metrics)
-
-
-def _load(overrides: Mapping[str, object]) -> Settings:
-    """The settings of the environment and *overrides*; the log is warned of what has no effect, tokens above all."""
-    loaded = load_settings(overrides, require_upstream=False)
-    idle = [name for name, source in loaded.sources.items() if source != "default" and name not in _OBEYED]
-    for warning in (*loaded.warnings, *(f"{name}: has no effect in SSEMiddleware, only in the proxy" for name in idle)):
-        _log.warning("%s", warning)
-    return loaded.settings
+            trace.end(_status(response))
 
 
 def _status(response: Response) -> int:

@@ -68,6 +68,12 @@ def test_usage_of_start_and_delta_are_put_together() -> None:
     assert drained("anthropic", START + DELTA + FINISH)[1].state.usage == {"input": 5, "output": 9, "cached_input": 2}
 
 
+@pytest.mark.parametrize(("message", "identity"), [({"model": "claude"}, {"model": "claude"}), ({}, {}), (None, {})])
+def test_the_start_names_the_model(message: object, identity: object) -> None:
+    """Which answers may come from another one than was asked for."""
+    assert drained("anthropic", event("message_start", message=message))[1].state.identity == identity
+
+
 def test_start_without_usage() -> None:
     """Some servers leave it out."""
     assert drained("anthropic", event("message_start", message=None))[1].state.usage == {}

@@ -48,6 +48,7 @@ _FAMILIES = {
     ("sse_proxy_draining", "gauge"): set(),
     ("sse_proxy_build_info", "gauge"): {"version"},
 }
+_EXEMPLAR = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}
 _REPORT = StreamReport(
     dialect="openai_chat",
     outcome=Outcome.CLIENT_DISCONNECTED,
@@ -85,7 +86,7 @@ def _feed(metrics: PrometheusMetrics) -> None:
     metrics.request("proxy", 200)
     metrics.opened()
     metrics.gap(0.03)
-    metrics.closed(_REPORT)
+    metrics.closed(_REPORT, _EXEMPLAR)
     metrics.loop_lag(0.002)
 
 

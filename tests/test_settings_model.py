@@ -61,6 +61,7 @@ CONTRACT: dict[str, object] = {
     "probe": False,
     "log_level": "info",
     "log_format": "auto",
+    "tracing": False,
     "bridge": (),
     "bridge_model": None,
     "routes": (),

@@ -19,6 +19,7 @@ from ..metrics.prometheus import PrometheusMetrics
 from ..readiness import UpstreamProbe
 from ..server import Bound, background, serve
 from ..settings import Loaded, Settings, SettingsError
+from ..tracing.export import open_export
 from ..upstream.tls import create_ssl_context
 from . import garbage
 from .loop import run_loop
@@ -60,9 +61,16 @@ async def _run(
     watch: Callable[[Lifecycle], AbstractContextManager[object]],
 ) -> int:
     metrics, lifecycle = PrometheusMetrics(), Lifecycle()
+    export = open_export(enabled=settings.tracing)
     try:
         probe = UpstreamProbe(settings, ssl_context=_upstream_tls(settings))
-        traffic = create_app(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
+        traffic = create_app(
+            settings,
+            metrics=metrics,
+            lifecycle=lifecycle,
+            upstream_ready=probe.ready,
+            tracer_provider=export.provider,
+        )
         admin = create_admin(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
     except ValueError as error:
         raise SettingsError(str(error)) from error
@@ -73,9 +81,12 @@ async def _run(
 
     with watch(lifecycle):
         async with background(probe.run()):
-            return await serve(
+            code = await serve(
                 traffic, admin, settings, lifecycle=lifecycle, metrics=metrics, on_ready=ready, extra=extra
             )
+    if code == 0:  # else nothing was served, or somebody has waited long enough
+        await export.close()
+    return code
 
 
 def _upstream_tls(settings: Settings) -> ssl.SSLContext | None:

@@ -68,8 +68,11 @@ class Metrics(Protocol):
     def gap(self, seconds: float, events: int = 1) -> None:
         """Time between two payload events of one stream, for each of so many *events*."""
 
-    def closed(self, report: StreamReport) -> None:
-        """A stream candidate left; called exactly once for each `opened`."""
+    def closed(self, report: StreamReport, exemplar: Mapping[str, str] | None = None) -> None:
+        """A stream candidate left; called exactly once for each `opened`.
+
+        *exemplar*: ``trace_id`` and ``span_id`` by which it can be looked up; None: nobody records it.
+        """
 
     def loop_lag(self, seconds: float) -> None:
         """How late the event loop ran a timer."""
@@ -90,7 +93,7 @@ class NullMetrics:
 
     def gap(self, seconds: float, events: int = 1) -> None: ...
 
-    def closed(self, report: StreamReport) -> None: ...
+    def closed(self, report: StreamReport, exemplar: Mapping[str, str] | None = None) -> None: ...
 
     def loop_lag(self, seconds: float) -> None: ...
 

@@ -144,12 +144,12 @@ class PrometheusMetrics:
     def opened(self) -> None:
         self._active.inc()
 
-    def closed(self, report: StreamReport) -> None:
+    def closed(self, report: StreamReport, exemplar: Mapping[str, str] | None = None) -> None:
         self._active.dec()
         self._bytes_in.inc(report.bytes_in)
         self._bytes_out.inc(report.bytes_out)
         if report.outcome is not None:
-            self._count(report, report.outcome)
+            self._count(report, report.outcome, exemplar)
         self._publish()
 
     def _begin(self, dialect: str) -> None:
@@ -159,14 +159,14 @@ class PrometheusMetrics:
         for outcome in Outcome:
             self._streams.child(dialect, outcome.value)
 
-    def _count(self, report: StreamReport, outcome: Outcome) -> None:
+    def _count(self, report: StreamReport, outcome: Outcome, exemplar: Mapping[str, str] | None) -> None:
         if report.dialect not in self._dialects:
             self._begin(report.dialect)
         self._streams.child(report.dialect, outcome.value).inc()
         self._durations.child(outcome.value).observe(report.duration_seconds)
         self._events.child(report.dialect).inc(report.events)
         if report.first_event_seconds is not None:
-            self._first_event.observe(report.first_event_seconds)
+            self._first_event.observe(report.first_event_seconds, None if exemplar is None else dict(exemplar))
         if report.disconnect_silence_seconds is not None:
             self._silence.observe(report.disconnect_silence_seconds)
         _add(self._heartbeats, report.heartbeats)

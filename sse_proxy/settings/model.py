@@ -187,6 +187,9 @@ class Settings(BaseModel):
     probe: Switch = Field(default=False, description="The doctor's test stream under /-/sse-proxy/.")
     log_level: LogLevel = Field("info", description="debug, info, warning, error or critical.")
     log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal, else json.")
+    tracing: Switch = Field(
+        default=False, description="OpenTelemetry spans, over OTLP; needs sse-proxy[otel], and obeys OTEL_… variables."
+    )
     bridge: Bridges = Field(
         (), description="PATH=UPSTREAM_PATH: GET or POST with a prompt on PATH asks the upstream's POST API for tokens."
     )

@@ -30,7 +30,9 @@ def _inspect(event: Event, payload: JSONObject, state: StreamState) -> None:
         state.error = reported_error(payload, event.data)
     elif kind == "message_start":
         message = payload.get("message")
-        state.usage = usage_counts(message.get("usage") if isinstance(message, dict) else None, _USAGE)
+        told = message if isinstance(message, dict) else {}
+        state.usage = usage_counts(told.get("usage"), _USAGE)
+        state.identity = {key: told[key] for key in ("model",) if key in told}
     elif kind == "message_delta":
         # Counts are cumulative, and those of the start that are not repeated still hold.
         state.usage = state.usage | usage_counts(payload.get("usage"), _USAGE)
