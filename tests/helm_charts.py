@@ -106,21 +106,21 @@ def ci_values(name: str) -> Object:
 
 # One rendering of a shape serves the tests of all modules.
 @functools.cache
-def _template(chart: Path, values: str) -> subprocess.CompletedProcess[str]:
+def _template(values: str) -> subprocess.CompletedProcess[str]:
     # JSON is YAML; a value keeps its type, as it would not with --set.
-    return helm("template", RELEASE, chart, "--namespace", NAMESPACE, "--values", "-", stdin=values)
+    return helm("template", RELEASE, CHART, "--namespace", NAMESPACE, "--values", "-", stdin=values)
 
 
-def render(base: str | None = None, chart: Path = CHART, **values: Any) -> Rendered:
-    """What *chart* renders with the values of the ci file *base*, and *values* over them, level by level."""
-    done = _template(chart, _values(base, values))
+def render(base: str | None = None, **values: Any) -> Rendered:
+    """What the application chart renders with the values of the ci file *base*, and *values* over them."""
+    done = _template(_values(base, values))
     assert done.returncode == 0, done.stderr
     return Rendered(done.stdout, objects_of(done.stdout))
 
 
 def refusal(base: str | None = None, **values: Any) -> str:
     """Why helm refuses those values."""
-    done = _template(CHART, _values(base, values))
+    done = _template(_values(base, values))
     assert done.returncode != 0, "helm took it"
     return done.stderr
 
