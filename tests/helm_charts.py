@@ -95,7 +95,7 @@ def containers(pod: Object) -> list[Object]:
 
 def objects_of(text: str) -> tuple[Object, ...]:
     """The objects in the YAML documents of *text*."""
-    return tuple(one for one in yaml.safe_load_all(text) if one)
+    return tuple(one for one in yaml.load_all(text, yaml.CSafeLoader) if one)
 
 
 def ci_values(name: str) -> Object:

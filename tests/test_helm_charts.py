@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def test_the_package_is_whole(tmp_path: Path) -> None:
         ({"proxy": {"secrets": {"redis": {"name": "x"}}}}, "additional properties 'redis' not allowed"),
         ({"proxy": {"image": {"digest": "sha256:12"}}}, "'/proxy/image/digest'"),
         ({"mode": "side-car"}, "'/mode'"),
+        ({"podLabels": {"app.kubernetes.io/name": "mine"}}, "invalid propertyName 'app.kubernetes.io/name'"),
         ({"service": {"type": "ExternalName"}}, "'/service/type'"),
         ({"ingress": {"hosts": [{"host": "x", "path": "/"}]}}, "additional properties 'path' not allowed"),
         ({"keda": {"minReplicas": 0}}, "'/keda/minReplicas'"),
@@ -162,3 +164,11 @@ def test_the_package_is_whole(tmp_path: Path) -> None:
 def test_a_typing_error_is_refused(values: Object, said: str) -> None:
     """An unknown key, a wrong type or a value out of bounds ends `helm install`, and names the key."""
     assert said in refusal("standalone", **values)
+
+
+@pytest.mark.parametrize("chart", [CHART, LIBRARY], ids=lambda path: path.name)
+def test_links_of_a_readme_lead_somewhere(chart: Path) -> None:
+    """A link to a file of the project has that file at its end."""
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", (chart / "README.md").read_text())
+    assert targets
+    assert [target for target in targets if not (chart / target).exists()] == []

@@ -52,8 +52,8 @@ def test_a_foreign_chart_includes_the_sidecar(chart: Path) -> None:
     assert environment["SSE_PROXY_UPSTREAM"] == "http://127.0.0.1:8081"
     assert environment["SSE_PROXY_HEARTBEAT_SECONDS"] == "10"
     assert environment["SSE_PROXY_CONFIG"] == "/etc/sse-proxy/config.toml"
-    assert pod["terminationGracePeriodSeconds"] == 45
-    assert pod["containers"][0]["lifecycle"]["preStop"]["httpGet"]["path"] == "/-/drain?wait=25"
+    assert pod["terminationGracePeriodSeconds"] == 35
+    assert pod["containers"][0]["lifecycle"]["preStop"]["httpGet"]["path"] == "/-/drain?wait=25&cut=true"
     assert {one["name"] for one in pod["volumes"]} == {one["name"] for one in sidecar["volumeMounts"]}
     config = found.one("ConfigMap")
     assert config["metadata"]["name"] == "their-sse-proxy"
@@ -87,7 +87,7 @@ def test_helm_lints_the_foreign_chart(chart: Path) -> None:
         (("--set", "sseProxy.config.heartbeat_secs=15"), "additional properties 'heartbeat_secs' not allowed"),
         (("--set", "sseProxy.nativeSidecars=true"), "additional properties 'nativeSidecars' not allowed"),
         (("--set", "sseProxy.llm.port=0"), "'/llm/port'"),
-        (("--set", "sseProxy.terminationGracePeriodSeconds=30"), "is 30, but the drain needs 45"),
+        (("--set", "sseProxy.terminationGracePeriodSeconds=30"), "is 30, but the drain needs 35"),
     ],
 )
 def test_a_typing_error_is_refused_there_too(arguments: tuple[str, ...], said: str, chart: Path) -> None:

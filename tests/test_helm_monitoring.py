@@ -99,7 +99,7 @@ def test_notes_tell_where_the_proxy_is() -> None:
     assert "in front of http://127.0.0.1:8000, in the same pod" in text
     assert "http://rel-sse-proxy.llm:80" in text
     assert "helm test rel -n llm" in text
-    assert "45 s, of which streams have 25" in text
+    assert "35 s, of which streams have 25" in text
     assert "WARNING" not in text
     assert "https://rel-sse-proxy.llm:80" in notes("secrets")
 

@@ -100,6 +100,8 @@ The container beside an LLM server: an item of a list. Of `initContainers` where
 {{- define "sse-proxy.sidecar" -}}
 {{- $values := include "sse-proxy.values" . | fromJson -}}
 - {{ include "sse-proxy.container" . | nindent 2 | trim }}
+  lifecycle:
+    {{- include "sse-proxy.sidecarLifecycle" . | nindent 4 }}
   {{- if $values.nativeSidecar }}
   # Makes it a native sidecar: it has started before the containers do, and gets its SIGTERM after the last of them is gone.
   restartPolicy: Always
