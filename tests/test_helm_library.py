@@ -55,6 +55,7 @@ def test_a_foreign_chart_includes_the_sidecar(chart: Path) -> None:
     assert pod["terminationGracePeriodSeconds"] == 35
     assert pod["containers"][0]["lifecycle"]["preStop"]["httpGet"]["path"] == "/-/drain?wait=25&cut=true"
     assert {one["name"] for one in pod["volumes"]} == {one["name"] for one in sidecar["volumeMounts"]}
+    assert found.one("Service")["spec"]["ports"][0]["targetPort"] == 7070
     config = found.one("ConfigMap")
     assert config["metadata"]["name"] == "their-sse-proxy"
     assert "/v1/embeddings*" in config["data"]["config.toml"]
@@ -138,4 +139,4 @@ def test_the_readme_shows_what_the_foreign_chart_does() -> None:
     pattern = r'include "sse-proxy\.[A-Za-z]+" \$proxy(?: \| nindent \d+)?'
     shown = re.findall(pattern, (LIBRARY / "README.md").read_text())
     tested = re.findall(pattern, (FOREIGN / "templates" / "statefulset.yaml").read_text())
-    assert shown == [one for one in tested if "configMap" not in one]
+    assert shown == [one for one in tested if "configMap" not in one and "sse-proxy.port" not in one]

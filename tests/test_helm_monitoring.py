@@ -43,16 +43,14 @@ def test_a_service_monitor_scrapes_a_service_of_its_own() -> None:
     assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint == {"port": "sse-admin", "path": "/metrics", "interval": "15s"}
-    assert [(port["name"], port["port"], port["targetPort"]) for port in spec["ports"]] == [
-        ("sse-admin", 7071, "sse-admin")
-    ]
+    assert [(port["name"], port["port"], port["targetPort"]) for port in spec["ports"]] == [("sse-admin", 7071, 7071)]
 
 
 def test_a_service_monitor_follows_the_admin_port() -> None:
     """Another `admin_port` is another port of the Service."""
     rendered = render("monitoring-standalone", proxy={"config": {"admin_port": 9999}})
     (admin,) = (one for one in rendered.all("Service") if one["metadata"]["name"].endswith("-admin"))
-    assert admin["spec"]["ports"][0]["port"] == 9999
+    assert (admin["spec"]["ports"][0]["port"], admin["spec"]["ports"][0]["targetPort"]) == (9999, 9999)
 
 
 def test_two_monitors_are_refused() -> None:

@@ -43,8 +43,19 @@ def test_the_service_leads_to_the_proxy_only() -> None:
     """Neither the admin port nor the LLM's own is on the Service."""
     for shape in ("standalone", "sidecar"):
         (port,) = render(shape).one("Service")["spec"]["ports"]
-        assert (port["name"], port["port"], port["targetPort"]) == ("http", 80, "sse-http")
+        assert (port["name"], port["port"], port["targetPort"]) == ("http", 80, 7070)
         assert port["appProtocol"] == "http"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ports_of_pods_are_numbers(shape: str) -> None:
+    """By name, Services before Kubernetes 1.32 and some NetworkPolicies do not find the ports of a native sidecar."""
+    rendered = render(shape)
+    targets = [port["targetPort"] for one in rendered.all("Service") for port in one["spec"]["ports"]]
+    for one in rendered.all("NetworkPolicy"):
+        targets += [port["port"] for rule in one["spec"]["ingress"] for port in rule["ports"]]
+    ports = [port["containerPort"] for port in rendered.proxy["ports"]]
+    assert set(targets) <= set(ports)
 
 
 def test_a_service_of_tls_says_so() -> None:
@@ -99,7 +110,7 @@ def test_nobody_gets_past_the_proxy_to_the_llm() -> None:
     """A NetworkPolicy without further values lets everybody to the proxy's port and nobody to any other."""
     policy = render("sidecar", networkPolicy={"enabled": True}).one("NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress"]
-    assert policy["spec"]["ingress"] == [{"ports": [{"port": "sse-http", "protocol": "TCP"}]}]
+    assert policy["spec"]["ingress"] == [{"ports": [{"port": 7070, "protocol": "TCP"}]}]
 
 
 def test_peers_are_let_in_by_port() -> None:
@@ -108,8 +119,8 @@ def test_peers_are_let_in_by_port() -> None:
     given = ci_values("network-policy")["networkPolicy"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert spec["ingress"] == [
-        {"ports": [{"port": "sse-http", "protocol": "TCP"}], "from": given["from"]},
-        {"ports": [{"port": "sse-admin", "protocol": "TCP"}], "from": given["adminFrom"]},
+        {"ports": [{"port": 7070, "protocol": "TCP"}], "from": given["from"]},
+        {"ports": [{"port": 7071, "protocol": "TCP"}], "from": given["adminFrom"]},
     ]
     dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
     assert spec["egress"] == [dns, *given["egress"]["rules"]]

@@ -9,6 +9,18 @@
 {{- end -}}
 {{- end -}}
 
+{{- /*
+The ports by number, for what selects pods. By name a native sidecar's ports were not found for years: not by Services before
+Kubernetes 1.32 (kubernetes#127958), and not by every implementation of NetworkPolicy (calico#8881).
+*/ -}}
+{{- define "sse-proxy.port" -}}
+{{- (include "sse-proxy.settings" . | fromJson).port | int64 -}}
+{{- end -}}
+
+{{- define "sse-proxy.adminPort" -}}
+{{- (include "sse-proxy.settings" . | fromJson).admin_port | int64 -}}
+{{- end -}}
+
 {{- define "sse-proxy.env" -}}
 {{- $values := include "sse-proxy.values" . | fromJson -}}
 {{- $settings := include "sse-proxy.settings" . | fromJson -}}
