@@ -166,6 +166,13 @@ def test_a_typing_error_is_refused(values: Object, said: str) -> None:
     assert said in refusal("standalone", **values)
 
 
+def test_the_page_tells_what_is_tested() -> None:
+    """docs/kubernetes.md names the shapes' number and the versions that the tests here go through."""
+    page = (CHART.parent.parent / "docs" / "kubernetes.md").read_text()
+    assert f"for each of the {len(CI_VALUES)} shapes" in " ".join(page.split())
+    assert all(f"{version}" in page for version in KUBERNETES_VERSIONS)
+
+
 @pytest.mark.parametrize("chart", [CHART, LIBRARY], ids=lambda path: path.name)
 def test_links_of_a_readme_lead_somewhere(chart: Path) -> None:
     """A link to a file of the project has that file at its end."""

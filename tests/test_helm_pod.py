@@ -152,6 +152,7 @@ def test_what_is_passed_through_arrives() -> None:
     assert rendered.pod["containers"][1] == given["extraContainers"][0]
     assert given["extraVolumes"][0] in rendered.pod["volumes"]
     assert given["proxy"]["extraVolumeMounts"][0] in rendered.proxy["volumeMounts"]
+    assert given["extraPodSpec"].items() <= rendered.pod.items()
     assert rendered.pod["serviceAccountName"] == "existing"
     assert rendered.all("ServiceAccount") == []
     template = rendered.one("Deployment")["spec"]["template"]["metadata"]

@@ -89,6 +89,9 @@ async def test_the_rendered_container_gets_ready_and_drains() -> None:
     """With the rendered arguments and variables the proxy starts, its probes succeed, and the LLM's hook drains it."""
     async with running() as pod:
         assert await asyncio.to_thread(pod.ask, pod.rendered.proxy["livenessProbe"]["httpGet"]) == (200, b"ok")
+        # What the autoscalers count is there under that name.
+        status, metrics = await asyncio.to_thread(pod.ask, {"port": "sse-admin", "path": "/metrics"})
+        assert (status, b"\nsse_proxy_streams_active 0" in metrics) == (200, True)
         status, _ = await asyncio.to_thread(pod.ask, pod.hook)
         assert status == 200
         status, body = await asyncio.to_thread(pod.ask, pod.rendered.proxy["readinessProbe"]["httpGet"])

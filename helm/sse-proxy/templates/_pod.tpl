@@ -69,6 +69,9 @@ topologySpreadConstraints:
         {{- include "sse-proxy-chart.selectorLabels" $ | nindent 8 }}
   {{- end }}
 {{- end }}
+{{- with .Values.extraPodSpec }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- /* The LLM server's container: an item of a list. */ -}}
