@@ -22,22 +22,24 @@ __all__ = ["config_lines", "config_schema", "settings_template"]
 _SET_BY_CHART = {
     "upstream": "in sidecar mode the LLM's port, else required",
     "host": "`::`, all addresses",
+    "port": "`7070`; not 0 here, which no Service would find",
+    "admin_port": "`7071`; not 0 here, which no probe would find",
     "admin_host": "`::`, all addresses, for probes and Prometheus",
     "readiness_upstream": "`tcp` in sidecar mode, else `off`: one outage must not unready every replica",
     "resume": "`off`, or what `secrets.redisUrl` holds",
-    "tls_cert_file": "of `secrets.serverTls`",
-    "tls_key_file": "of `secrets.serverTls`",
-    "tls_client_ca_file": "of `secrets.serverTls`",
-    "auth_tokens_file": "of `secrets.authTokens`",
-    "upstream_headers_file": "of `secrets.upstreamHeaders`",
-    "upstream_ca_file": "of `secrets.upstreamTls`",
-    "upstream_client_cert": "of `secrets.upstreamTls`",
-    "upstream_client_key": "of `secrets.upstreamTls`",
-    "admin_token_file": "of `secrets.adminToken`",
+    "tls_cert_file": "from `secrets.serverTls`",
+    "tls_key_file": "from `secrets.serverTls`",
+    "tls_client_ca_file": "from `secrets.serverTls`",
+    "auth_tokens_file": "from `secrets.authTokens`",
+    "upstream_headers_file": "from `secrets.upstreamHeaders`",
+    "upstream_ca_file": "from `secrets.upstreamTls`",
+    "upstream_client_cert": "from `secrets.upstreamTls`",
+    "upstream_client_key": "from `secrets.upstreamTls`",
+    "admin_token_file": "from `secrets.adminToken`",
 }
 
 _WIDTH = 124  # the application's values have it two columns to the right
-_FIXED_PORT = {"minimum": 1}  # any free port is one that no Service finds
+_FIXED_PORT = {"minimum": 1}
 _HEARTBEAT = {"anyOf": [{"const": 0}, {"minimum": 1}]}
 # The checks that the model makes in code; tests/test_helm_schema.py compares both.
 _STRICTER: dict[str, dict[str, Any]] = {
