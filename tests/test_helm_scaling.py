@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import kubernetes_validate
 import pytest
 
 from .helm_charts import Object, ci_values, refusal, render
@@ -97,4 +98,24 @@ def test_an_update_takes_no_pod_away_before_another_is_ready() -> None:
     """The default replaces with one more and none less; the values may say otherwise, where GPUs are few."""
     strategy = render("standalone").one("Deployment")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    assert render("extras").one("Deployment")["spec"]["strategy"] == ci_values("extras")["strategy"]
+    extras = render("extras").one("Deployment")["spec"]
+    assert extras["strategy"] == ci_values("extras")["strategy"]
+    assert extras["progressDeadlineSeconds"] == 3600
+
+
+def test_large_numbers_stay_whole() -> None:
+    """Helm reads numbers as floats, and Go prints a million as 1e+06, which no integer field takes."""
+    million = 1_000_000
+    proxy = {"terminationGracePeriodSeconds": million, "securityContext": {"runAsUser": 1_000_650_000}}
+    sizes = {"minReplicas": million, "maxReplicas": million, "streamsPerPod": million}
+    values: Object = {"progressDeadlineSeconds": million, "replicas": million, "proxy": proxy}
+    plain = render("standalone", **values, test={"timeoutSeconds": million})
+    scaled = render("standalone", **values, autoscaling={"enabled": True, **sizes})
+    keda = render("keda", keda={**sizes, "pollingInterval": million})
+    for rendered in (plain, scaled, keda):
+        assert "e+0" not in rendered.text
+        for one in rendered.objects:
+            if one["kind"] != "ScaledObject":
+                kubernetes_validate.validate(one, "1.37", strict=True)
+    assert plain.one("Deployment")["spec"]["replicas"] == million
+    assert plain.proxy["securityContext"]["runAsUser"] == 1_000_650_000
