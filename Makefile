@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick resume-shows clean
+.PHONY: help run test lint format checkov e2e-llm compat fuzz bench bench-quick resume-shows clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ format: ## Format the code and apply the linter's safe fixes
 	@scripts/setup-venv dev
 	@$(VENV)/bin/ruff check --fix --exit-zero --quiet .
 	@$(VENV)/bin/ruff format .
+
+checkov: ## What checkov says to everything that the chart renders (2 minutes, as checkov is fetched first; 290 MB)
+	@scripts/helm-checkov
 
 e2e-llm: ## A real llama-server and a real model behind the proxy (the first run builds and caches both: 6 minutes or more)
 	@scripts/e2e-llm $(ARGS)

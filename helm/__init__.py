@@ -1,0 +1,1 @@
+"""The charts, and `generator`, which keeps their schemas, READMEs and settings in step with the proxy."""
