@@ -18,7 +18,7 @@ from .service import Latecomers, watch_readiness
 from .streams import Stream, get
 from .timeline import Timeline
 
-__all__ = ["Plan", "Played", "play"]
+__all__ = ["Plan", "Played", "llm_server", "play"]
 
 _SERVED = {"whole", "refused 503"}
 _LISTENS = re.compile(rb"running on http://127\.0\.0\.1:(\d+)")
@@ -72,7 +72,7 @@ async def play(plan: Plan) -> Played:
     """Start the pod, let its streams begin, delete it, and watch."""
     flags = (f"--drain-delay-seconds={plan.delay_seconds:g}", f"--drain-seconds={plan.drain_seconds:g}")
     timeline = Timeline()
-    async with _llm_server() as (llm, port), serving(port, *flags) as proxy:
+    async with llm_server() as (llm, port), serving(port, *flags) as proxy:
         streams = [Stream(plan.tokens, plan.rate) for _ in range(plan.streams)]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(stream.run(proxy.port, timeline)) for stream in streams]
@@ -109,7 +109,7 @@ async def _note_end(streams: list[asyncio.Task[None]], timeline: Timeline) -> No
 
 
 @asynccontextmanager
-async def _llm_server() -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+async def llm_server() -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """The mock on a uvicorn that drops what is open on SIGTERM, as vLLM does by default (--shutdown-timeout 0)."""
     llm = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "uvicorn", "--factory", "sse_proxy.demo:create_mock", "--port", "0"),

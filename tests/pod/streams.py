@@ -26,6 +26,8 @@ class Stream:
     rate: float
     body: bytearray = field(default_factory=bytearray)
     response: h11.Response | None = None
+    #: When pieces of the body came, in seconds since the pod was deleted.
+    arrivals: list[float] = field(default_factory=list)
     #: The answer had the end that HTTP gives it.
     is_complete: bool = False
     #: Set with the head of the answer, or when there will be none.
@@ -33,12 +35,12 @@ class Stream:
     #: Seconds since the pod was deleted; None while it runs.
     ended_at: float | None = None
 
-    async def run(self, port: int, timeline: Timeline) -> None:
+    async def run(self, port: int, timeline: Timeline, address: str = "127.0.0.1") -> None:
         """Ask on *port*, and read to the end."""
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(address, port)
             try:
-                await self._exchange(reader, writer)
+                await self._exchange(reader, writer, timeline)
             finally:
                 writer.close()
         except (OSError, h11.RemoteProtocolError):
@@ -46,7 +48,7 @@ class Stream:
         self.begun.set()
         self.ended_at = timeline.now()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeline: Timeline) -> None:
         client = h11.Connection(h11.CLIENT)
         writer.write(client.send(self._request()) or b"")
         writer.write(client.send(h11.Data(data=_BODY)) or b"")
@@ -60,6 +62,7 @@ class Stream:
                 self.begun.set()
             elif isinstance(event, h11.Data):
                 self.body += event.data
+                self.arrivals.append(timeline.now())
             else:
                 self.is_complete = isinstance(event, h11.EndOfMessage)
 
