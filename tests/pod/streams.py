@@ -100,13 +100,13 @@ class Stream:
         return "whole" if text == "".join(answer(self.tokens)) and data[-1] == b"[DONE]" else "cut"
 
 
-async def get(port: int, path: str) -> int:
+async def get(port: int, path: str, address: str = "127.0.0.1") -> int:
     """The status that GET *path* has on *port*; it may take any time, as a kubelet's hooks may.
 
     Raises:
         OSError: there is no answer.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(address, port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n".encode())
         head = await reader.readline()
