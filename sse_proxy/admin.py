@@ -7,7 +7,8 @@ It only turns the knobs of `Lifecycle`: it never ends the process, and cuts stre
 ``/-/drain?wait=`` is what an LLM server in the same pod waits for before it ends (docs/drain.md), so it returns only
 once nothing can need that server any more: new requests are refused, and no stream is open. ``cut=true`` is for such
 callers, after whom the LLM server ends in any case: streams that are left when the time is up get their API's own
-error and a clean end first, instead of being found truncated.
+error and a clean end first, instead of being found truncated. ``/-/undrain`` is ``DELETE /-/drain`` for callers that
+can only GET, as the ``postStart`` hook of an LLM server that was restarted in place.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def create_admin(
             Route("/healthz", admin.healthz),
             Route("/readyz", admin.readyz),
             Route("/-/drain", admin.drain, methods=["GET", "DELETE"]),
+            Route("/-/undrain", admin.undrain),
             Route("/-/streams", admin.streams),
         ],
         exception_handlers={RequestError: _refuse, HTTPException: _refuse_by_status},
@@ -149,15 +151,22 @@ class _Admin:
     async def drain(self, request: Request) -> Response:
         self._guard.check(request)
         if request.method == "DELETE":
-            self._drain.end()
-        else:
-            seconds = _wait_seconds(request.query_params.get("wait", "0"))
-            cut = _switch(request.query_params.get("cut", "false"))
-            self._drain.begin()
-            here = await _wait(self._lifecycle.wait_drained(seconds), request.receive) if seconds else True
-            if cut and here and self._lifecycle.draining:
-                self._lifecycle.cut_all()
-                await self._lifecycle.wait_empty(CUT_GRACE_SECONDS)
+            return await self.undrain(request)
+        seconds = _wait_seconds(request.query_params.get("wait", "0"))
+        cut = _switch(request.query_params.get("cut", "false"))
+        self._drain.begin()
+        here = await _wait(self._lifecycle.wait_drained(seconds), request.receive) if seconds else True
+        if cut and here and self._lifecycle.draining:
+            self._lifecycle.cut_all()
+            await self._lifecycle.wait_empty(CUT_GRACE_SECONDS)
+        return self._told()
+
+    async def undrain(self, request: Request) -> Response:
+        self._guard.check(request)
+        self._drain.end()
+        return self._told()
+
+    def _told(self) -> Response:
         return JSONResponse({"draining": self._lifecycle.draining, "streams": len(self._lifecycle)})
 
 

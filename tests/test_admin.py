@@ -157,6 +157,7 @@ async def test_metrics_are_rendered_off_the_loop(lifecycle: Lifecycle) -> None:
         ("GET", "/-/nothing", 404, None),
         ("POST", "/metrics", 405, {"GET", "HEAD"}),
         ("DELETE", "/-/streams", 405, {"GET", "HEAD"}),
+        ("DELETE", "/-/undrain", 405, {"GET", "HEAD"}),
         ("POST", "/-/drain", 405, {"GET", "HEAD", "DELETE"}),
     ],
 )
@@ -351,6 +352,16 @@ async def test_delete_undrains(lifecycle: _WatchedLifecycle) -> None:
             await lifecycle.refusals.get()
 
 
+async def test_undrain_is_for_those_that_can_only_get(lifecycle: _WatchedLifecycle) -> None:
+    """Kubernetes' hooks know no other method."""
+    app = _admin(lifecycle, delay_seconds=0)
+    await _get(app, "/-/drain")
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await lifecycle.refusals.get()
+    assert (await _get(app, "/-/undrain")).json() == {"draining": False, "streams": 0}
+    assert not lifecycle.refusing
+
+
 async def test_delete_calls_off_a_refusal_that_is_to_come(lifecycle: _WatchedLifecycle) -> None:
     """A drain that was called off refuses nothing when its delay would have been over."""
     app = _admin(lifecycle, delay_seconds=0.05)
@@ -394,7 +405,9 @@ def token_file(tmp_path: Path) -> Path:
         ({"authorization": "bearer  open-sesame"}, 200),
     ],
 )
-@pytest.mark.parametrize("method, path", [("GET", "/-/streams"), ("GET", "/-/drain"), ("DELETE", "/-/drain")])
+@pytest.mark.parametrize(
+    "method, path", [("GET", "/-/streams"), ("GET", "/-/drain"), ("DELETE", "/-/drain"), ("GET", "/-/undrain")]
+)
 async def test_drain_and_streams_ask_for_the_token(
     lifecycle: Lifecycle, token_file: Path, headers: dict[str, str], status: int, method: str, path: str
 ) -> None:

@@ -32,7 +32,7 @@ async def test_fifty_streams_of_a_native_sidecar_pod_end_whole() -> None:
     assert played.code == 0
     _in_order(
         played,
-        "preStop of the proxy returns",
+        "readiness fails",
         "new streams are refused: 503, Retry-After: 1",
         "preStop of the LLM server returns",
         "SIGTERM to the LLM server",
@@ -40,7 +40,7 @@ async def test_fifty_streams_of_a_native_sidecar_pod_end_whole() -> None:
         "SIGTERM to the proxy",
         "the proxy has ended, exit code 0",
     )
-    _in_order(played, "readiness fails", "new streams are refused", "the last stream has ended", _LLM_ENDED)
+    _in_order(played, "new streams are refused", "the last stream has ended", _LLM_ENDED)
     assert played.timeline.when("new streams are refused") >= plan.delay_seconds
     assert not played.timeline.happened("SIGKILL")
     assert played.unserved() == []

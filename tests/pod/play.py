@@ -36,7 +36,6 @@ class Plan:
     grace_seconds: float
     native_sidecar: bool = True
     llm_hook: bool = True
-    proxy_hook: bool = True
 
     @property
     def wait_path(self) -> str:
@@ -91,15 +90,10 @@ async def play(plan: Plan) -> Played:
 
 
 def _pod(plan: Plan, llm: asyncio.subprocess.Process, proxy: Process) -> list[Container]:
-    ask = partial(get, proxy.admin_port)
+    hook = partial(get, proxy.admin_port, plan.wait_path) if plan.llm_hook else None
     return [
-        Container(
-            "the proxy",
-            proxy.process,
-            pre_stop=partial(ask, "/-/drain") if plan.proxy_hook else None,
-            is_sidecar=plan.native_sidecar,
-        ),
-        Container("the LLM server", llm, pre_stop=partial(ask, plan.wait_path) if plan.llm_hook else None),
+        Container("the proxy", proxy.process, is_sidecar=plan.native_sidecar),
+        Container("the LLM server", llm, pre_stop=hook),
     ]
 
 

@@ -16,7 +16,7 @@ _USUAL = Plan(streams=50, tokens=60, rate=4, delay_seconds=5, drain_seconds=20, 
 _ENDLESS = 10_000
 
 SCENARIOS: tuple[Scenario, ...] = (
-    ("Native sidecar", "both hooks, the default settings, 50 streams of 15 s", _USUAL, "whole"),
+    ("Native sidecar", "the hook, the default settings, 50 streams of 15 s", _USUAL, "whole"),
     (
         "Native sidecar, streams that do not end",
         "the same, with streams longer than `drain_seconds`",
@@ -25,7 +25,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     (
         "Classic sidecar",
-        "a plain second container: its SIGTERM comes as soon as its own hook has returned",
+        "a plain second container: its SIGTERM comes at once, and it drains by itself",
         replace(_USUAL, native_sidecar=False),
         "whole",
     ),
