@@ -45,7 +45,7 @@ resume-shows: ## Measure what resume costs, under which failures it holds and wh
 pod-shows: ## Play the end of a pod on real processes, and write what became of its streams to docs/drain.md (2 minutes)
 	@scripts/pod-shows
 
-image-shows: ## Build the image without Docker, run it, and write what was seen to docs/container.md (5 minutes; root)
+image-shows: ## Build the image without Docker, run it, and write what was seen to docs/container.md (5 to 8 minutes; root)
 	@scripts/image-shows $(ARGS)
 
 lock: ## Write requirements/*.lock anew after a change of pyproject.toml; ARGS=--upgrade takes the newest versions
