@@ -100,7 +100,14 @@ def test_ci_runs_every_python_that_is_promised() -> None:
     """The classifiers say which."""
     promised = re.findall(r"Python :: (3\.\d+)\"", (_ROOT / "pyproject.toml").read_text())
     assert workflow("ci")["jobs"]["test"]["strategy"]["matrix"]["python"] == promised
-    assert [step["run"] for step in steps("ci") if "run" in step] == ["make test"]
+    assert [step["run"] for step in workflow("ci")["jobs"]["test"]["steps"] if "run" in step] == ["make test"]
+
+
+def test_ci_has_the_containers_that_are_missing_here() -> None:
+    """The whole of compose.yaml on a real Docker; the release builds what that has tried."""
+    run = [step["run"] for step in workflow("ci")["jobs"]["image"]["steps"] if "run" in step]
+    assert run[0] == "docker compose up --build --detach --wait"
+    assert workflow("release")["jobs"]["image"]["needs"] == "dist"
 
 
 @pytest.fixture
