@@ -26,7 +26,7 @@ def _in_order(played: Played, *entries: str) -> None:
 
 async def test_fifty_streams_of_a_native_sidecar_pod_end_whole() -> None:
     """Not ready at once, served for the delay, then refused; after the last the LLM server ends, then the proxy."""
-    plan = Plan(streams=50, tokens=50, rate=10, delay_seconds=2, drain_seconds=60, grace_seconds=90)
+    plan = Plan(streams=50, tokens=60, rate=10, delay_seconds=3, drain_seconds=60, grace_seconds=90)
     played = await play(plan)
     assert played.verdicts() == {"whole": 50}
     assert played.code == 0
@@ -61,7 +61,7 @@ async def test_without_the_hook_of_the_llm_container_every_stream_is_lost() -> N
 async def test_streams_longer_than_the_drain_are_told_before_the_llm_server_ends() -> None:
     """They get the API's own error and a clean end, and the LLM server is still there for it."""
     played = await play(
-        Plan(streams=10, tokens=_ENDLESS, rate=10, delay_seconds=0.5, drain_seconds=1, grace_seconds=60)
+        Plan(streams=10, tokens=_ENDLESS, rate=10, delay_seconds=0.5, drain_seconds=2, grace_seconds=60)
     )
     assert played.verdicts() == {"told drained": 10}
     assert played.unserved() == []
