@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat fuzz bench bench-quick resume-shows clean
+.PHONY: help run test lint format checkov e2e-llm compat fuzz bench bench-quick resume-shows pod-shows image-shows lock clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,15 @@ bench-quick: ## The same with the main ones, to build/bench/quick/ (8 minutes)
 
 resume-shows: ## Measure what resume costs, under which failures it holds and what it leaves, to docs/resume-measurements.md (15 minutes)
 	@scripts/resume-shows
+
+pod-shows: ## Play the end of a pod on real processes, and write what became of its streams to docs/drain.md (2 minutes)
+	@scripts/pod-shows
+
+image-shows: ## Build the image without Docker, run it, and write what was seen to docs/container.md (5 to 8 minutes; root)
+	@scripts/image-shows $(ARGS)
+
+lock: ## Write requirements/*.lock anew after a change of pyproject.toml; ARGS=--upgrade takes the newest versions
+	@scripts/lock $(ARGS)
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,14 @@
 """The admin port: metrics, probes, drain and the list of streams (INTERFACE § Probes and admin port).
 
-It only turns the knobs of `Lifecycle`: it neither cuts streams nor ends the process. ``/metrics`` and the probes are
-open to whoever reaches the port; ``/-/drain`` and ``/-/streams`` ask for a token where ``admin_token_file`` is set.
+It only turns the knobs of `Lifecycle`: it never ends the process, and cuts streams only where it is told to.
+``/metrics`` and the probes are open to whoever reaches the port; ``/-/drain`` and ``/-/streams`` ask for a token where
+``admin_token_file`` is set.
+
+``/-/drain?wait=`` is what an LLM server in the same pod waits for before it ends (docs/drain.md), so it returns only
+once nothing can need that server any more: new requests are refused, and no stream is open. ``cut=true`` is for such
+callers, after whom the LLM server ends in any case: streams that are left when the time is up get their API's own
+error and a clean end first, instead of being found truncated. ``/-/undrain`` is ``DELETE /-/drain`` for callers that
+can only GET, as the ``postStart`` hook of an LLM server that was restarted in place.
 """
 
 from __future__ import annotations
@@ -9,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -20,6 +27,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive
 
 from .auth import TokenFile
+from .drain import CUT_GRACE_SECONDS
 from .errors import BadRequest, NotFound, RequestError, Unauthorized
 from .errors_http import render_plain
 from .lifecycle import Lifecycle
@@ -61,6 +69,7 @@ def create_admin(
             Route("/healthz", admin.healthz),
             Route("/readyz", admin.readyz),
             Route("/-/drain", admin.drain, methods=["GET", "DELETE"]),
+            Route("/-/undrain", admin.undrain),
             Route("/-/streams", admin.streams),
         ],
         exception_handlers={RequestError: _refuse, HTTPException: _refuse_by_status},
@@ -142,11 +151,22 @@ class _Admin:
     async def drain(self, request: Request) -> Response:
         self._guard.check(request)
         if request.method == "DELETE":
-            self._drain.end()
-        else:
-            seconds = _wait_seconds(request.query_params.get("wait", "0"))
-            self._drain.begin()
-            await _wait_empty(self._lifecycle, seconds, request.receive)
+            return await self.undrain(request)
+        seconds = _wait_seconds(request.query_params.get("wait", "0"))
+        cut = _switch(request.query_params.get("cut", "false"))
+        self._drain.begin()
+        here = await _wait(self._lifecycle.wait_drained(seconds), request.receive) if seconds else True
+        if cut and here and self._lifecycle.draining:
+            self._lifecycle.cut_all()
+            await self._lifecycle.wait_empty(CUT_GRACE_SECONDS)
+        return self._told()
+
+    async def undrain(self, request: Request) -> Response:
+        self._guard.check(request)
+        self._drain.end()
+        return self._told()
+
+    def _told(self) -> Response:
         return JSONResponse({"draining": self._lifecycle.draining, "streams": len(self._lifecycle)})
 
 
@@ -160,14 +180,20 @@ def _wait_seconds(text: str) -> float:
     return min(seconds, MAX_DRAIN_WAIT_SECONDS)
 
 
-async def _wait_empty(lifecycle: Lifecycle, seconds: float, receive: Receive) -> None:
-    """Return when no stream is open, *seconds* are over, or the caller has left."""
-    if not seconds:
-        return
+def _switch(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise BadRequest("cut must be true or false")
+    return text == "true"
+
+
+async def _wait(drained: Coroutine[None, None, bool], receive: Receive) -> bool:
+    """Return when *drained* is over, or the caller has left; whether the caller is still there."""
     # Two tasks, since whichever comes first must end the other's wait.
-    waits = {asyncio.ensure_future(lifecycle.wait_empty(seconds)), asyncio.ensure_future(_disconnected(receive))}
+    leaves = asyncio.ensure_future(_disconnected(receive))
+    waits = {asyncio.ensure_future(drained), leaves}
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return not leaves.done()
     finally:
         for task in waits:
             task.cancel()

@@ -40,8 +40,9 @@ async def drain(
         drain_seconds,
     )
     lifecycle.drain()
-    # Without open streams too: load balancers learn late that this replica is leaving.
-    await asyncio.sleep(delay_seconds)
+    # Without open streams too: load balancers learn late that this replica is leaving. Where the admin port has begun
+    # the drain, as a pod's preStop does, they have known for long, and a second delay would eat up the grace period.
+    await lifecycle.wait_refusing(delay_seconds)
     lifecycle.refuse()
     public.close_idle()
     if not await _ended(public, lifecycle, drain_seconds):

@@ -33,6 +33,8 @@ class Lifecycle:
         self.draining = False
         self.refusing = False
         self._streams: set[LiveStream] = set()
+        #: `refusing` for those who wait for it; the end of a drain that was called off wakes them too.
+        self._refused = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -63,16 +65,38 @@ class Lifecycle:
         """From now on new requests get 503. Implies `drain`."""
         self.draining = True
         self.refusing = True
+        self._refused.set()
 
     def undrain(self) -> None:
         """Back to normal service."""
         self.draining = False
         self.refusing = False
+        self._refused.set()
+        self._refused = asyncio.Event()
 
     def cut_all(self) -> None:
         """Cut every open stream; each ends by itself soon after."""
         for stream in self.streams:
             stream.cut()
+
+    async def wait_refusing(self, seconds: float) -> bool:
+        """Return True as soon as new requests are refused, or the drain is called off; False after *seconds*."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._refused.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait_drained(self, seconds: float) -> bool:
+        """As `wait_empty`, but not before new requests are refused: until then the next stream may be on its way."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._refused.wait()
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def wait_empty(self, seconds: float) -> bool:
         """Return True as soon as no stream is open, False when *seconds* are over first."""

@@ -26,14 +26,20 @@ from .metrics_threads import ThreadCollector
 
 
 class _Stream:
-    def __init__(self, name: str) -> None:
+    """A stream that must not be cut, unless it can end in a *lifecycle*."""
+
+    def __init__(self, name: str, lifecycle: Lifecycle | None = None) -> None:
         self.name = name
+        self.lifecycle = lifecycle
 
     def describe(self) -> dict[str, object]:
         return {"id": self.name, "events": 3}
 
     def cut(self) -> None:
-        raise AssertionError("the admin port never cuts a stream")
+        if self.lifecycle is None:
+            raise AssertionError("the admin port never cuts a stream by itself")
+        # As real ones, it ends soon, not at once.
+        asyncio.get_running_loop().call_later(0.01, self.lifecycle.remove, self)
 
 
 class _WatchedLifecycle(Lifecycle):
@@ -53,9 +59,9 @@ class _WatchedLifecycle(Lifecycle):
         super().refuse()
         self.refusals.put_nowait(None)
 
-    async def wait_empty(self, seconds: float) -> bool:
+    async def wait_drained(self, seconds: float) -> bool:
         self.waited.append(seconds)
-        return await super().wait_empty(seconds)
+        return await super().wait_drained(seconds)
 
 
 @pytest.fixture
@@ -151,6 +157,7 @@ async def test_metrics_are_rendered_off_the_loop(lifecycle: Lifecycle) -> None:
         ("GET", "/-/nothing", 404, None),
         ("POST", "/metrics", 405, {"GET", "HEAD"}),
         ("DELETE", "/-/streams", 405, {"GET", "HEAD"}),
+        ("DELETE", "/-/undrain", 405, {"GET", "HEAD"}),
         ("POST", "/-/drain", 405, {"GET", "HEAD", "DELETE"}),
     ],
 )
@@ -184,7 +191,7 @@ async def test_a_drain_waits_for_the_last_stream(lifecycle: _WatchedLifecycle) -
     first, last = _Stream("first"), _Stream("last")
     lifecycle.add(first)
     lifecycle.add(last)
-    async with _serving(_admin(lifecycle)) as client:
+    async with _serving(_admin(lifecycle, delay_seconds=0)) as client:
         call = asyncio.create_task(client.get("/-/drain?wait=1000"))
         async with asyncio.timeout(LIMIT_SECONDS):
             await lifecycle.drained.wait()
@@ -195,6 +202,61 @@ async def test_a_drain_waits_for_the_last_stream(lifecycle: _WatchedLifecycle) -
             lifecycle.remove(last)
             response = await call
     assert [response.status_code, response.json()] == [200, {"draining": True, "streams": 0}]
+
+
+async def test_a_drain_waits_until_requests_are_refused(lifecycle: _WatchedLifecycle) -> None:
+    """Without open streams too: one that begins during the delay would find the LLM server gone."""
+    async with _serving(_admin(lifecycle)) as client:
+        call = asyncio.create_task(client.get("/-/drain?wait=1000"))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await lifecycle.drained.wait()
+            assert (await client.get("/readyz")).status_code == 503
+            assert not call.done()
+            late = _Stream("late")
+            lifecycle.add(late)
+            lifecycle.refuse()
+            assert (await client.get("/readyz")).status_code == 503
+            assert not call.done()
+            lifecycle.remove(late)
+            assert (await call).json() == {"draining": True, "streams": 0}
+
+
+async def test_a_drain_that_is_called_off_keeps_nobody_waiting(lifecycle: _WatchedLifecycle) -> None:
+    """Its caller learns that nothing drains any more."""
+    async with _serving(_admin(lifecycle)) as client:
+        call = asyncio.create_task(client.get("/-/drain?wait=1000"))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await lifecycle.drained.wait()
+            await client.delete("/-/drain")
+            assert (await call).json() == {"draining": False, "streams": 0}
+
+
+async def test_streams_are_cut_where_the_caller_asks_for_it(lifecycle: Lifecycle) -> None:
+    """When the time is up, and the call returns after they have ended."""
+    lifecycle.add(_Stream("endless", lifecycle))
+    async with _serving(_admin(lifecycle, delay_seconds=0)) as client:
+        response = await client.get("/-/drain?wait=0.05&cut=true")
+    assert [response.status_code, response.json()] == [200, {"draining": True, "streams": 0}]
+
+
+async def test_nothing_is_cut_after_the_drain_was_called_off(lifecycle: _WatchedLifecycle) -> None:
+    """A caller that still waits must not end streams of a process that is in service again."""
+    stream = _Stream("spared")
+    lifecycle.add(stream)
+    async with _serving(_admin(lifecycle)) as client:
+        call = asyncio.create_task(client.get("/-/drain?wait=0.5&cut=true"))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await lifecycle.drained.wait()
+            await client.delete("/-/drain")
+            assert (await call).json() == {"draining": False, "streams": 1}
+
+
+@pytest.mark.parametrize("cut", ["", "yes", "1"])
+async def test_a_cut_that_is_neither_true_nor_false_begins_no_drain(lifecycle: Lifecycle, cut: str) -> None:
+    """400, and the process stays in service."""
+    response = await _get(_admin(lifecycle), f"/-/drain?wait=1&cut={cut}")
+    assert response.status_code == 400
+    assert not lifecycle.draining
 
 
 async def test_a_drain_returns_when_time_is_up(lifecycle: Lifecycle) -> None:
@@ -216,7 +278,7 @@ async def test_a_drain_without_wait_returns_at_once(lifecycle: _WatchedLifecycle
 
 async def test_the_wait_is_capped(lifecycle: _WatchedLifecycle) -> None:
     """A longer wait is cut to an hour."""
-    await _get(_admin(lifecycle), "/-/drain?wait=1e9")
+    await _get(_admin(lifecycle, delay_seconds=0), "/-/drain?wait=1e9")
     assert lifecycle.waited == [MAX_DRAIN_WAIT_SECONDS]
 
 
@@ -290,6 +352,16 @@ async def test_delete_undrains(lifecycle: _WatchedLifecycle) -> None:
             await lifecycle.refusals.get()
 
 
+async def test_undrain_is_for_those_that_can_only_get(lifecycle: _WatchedLifecycle) -> None:
+    """Kubernetes' hooks know no other method."""
+    app = _admin(lifecycle, delay_seconds=0)
+    await _get(app, "/-/drain")
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await lifecycle.refusals.get()
+    assert (await _get(app, "/-/undrain")).json() == {"draining": False, "streams": 0}
+    assert not lifecycle.refusing
+
+
 async def test_delete_calls_off_a_refusal_that_is_to_come(lifecycle: _WatchedLifecycle) -> None:
     """A drain that was called off refuses nothing when its delay would have been over."""
     app = _admin(lifecycle, delay_seconds=0.05)
@@ -333,7 +405,9 @@ def token_file(tmp_path: Path) -> Path:
         ({"authorization": "bearer  open-sesame"}, 200),
     ],
 )
-@pytest.mark.parametrize("method, path", [("GET", "/-/streams"), ("GET", "/-/drain"), ("DELETE", "/-/drain")])
+@pytest.mark.parametrize(
+    "method, path", [("GET", "/-/streams"), ("GET", "/-/drain"), ("DELETE", "/-/drain"), ("GET", "/-/undrain")]
+)
 async def test_drain_and_streams_ask_for_the_token(
     lifecycle: Lifecycle, token_file: Path, headers: dict[str, str], status: int, method: str, path: str
 ) -> None:

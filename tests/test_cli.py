@@ -246,9 +246,9 @@ def admin(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("admin", [200], indirect=True)
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104 -- what a container has set
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "localhost"])  # noqa: S104 -- what a container has set
 def test_healthcheck_finds_the_admin_port(admin: int, host: str) -> None:
-    """From the environment, as in a container; an unspecified address is reached on loopback."""
+    """From the environment, as in a container; an unspecified address is reached on loopback, without IPv6 too."""
     result = run("healthcheck", SSE_PROXY_ADMIN_PORT=str(admin), SSE_PROXY_ADMIN_HOST=host)
     assert (result.exit_code, result.stdout) == (0, "healthy\n")
 
@@ -271,7 +271,7 @@ def test_healthcheck_knows_two_exit_codes() -> None:
 def test_healthcheck_fails_when_nobody_answers() -> None:
     """IPv6 addresses are written as in a URL."""
     port = free_port()
-    result = run("healthcheck", "--admin-port", str(port), "--admin-host", "::")
+    result = run("healthcheck", "--admin-port", str(port), "--admin-host", "::1")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"unhealthy: http://[::1]:{port}/healthz: ")
 

@@ -120,6 +120,25 @@ async def test_what_ends_neither_by_itself_nor_when_cut_is_dropped(monkeypatch: 
         assert await server.code() == 0
 
 
+async def test_a_drain_that_the_admin_port_began_has_no_second_delay() -> None:
+    """A pod's preStop has told the load balancers already, and the grace period runs."""
+    async with running(drain_delay_seconds=600, drain_seconds=30) as server:
+        server.app.lifecycle.refuse()
+        server.stop.set()
+        assert await server.code() == 0
+
+
+async def test_a_delay_that_the_admin_port_began_is_not_begun_again() -> None:
+    """It ends for both at once."""
+    async with running(drain_delay_seconds=600, drain_seconds=30) as server, server.admin() as admin:
+        server.app.lifecycle.drain()
+        server.stop.set()
+        assert (await admin.answer("/readyz"))[0] == 503
+        assert not server.task.done()
+        server.app.lifecycle.refuse()
+        assert await server.code() == 0
+
+
 async def test_idle_connections_are_closed_once_requests_are_refused() -> None:
     """One that has had no request yet may have one under way, and stays until the end."""
     async with running(drain_seconds=30) as server:
