@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick resume-shows clean
+.PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick resume-shows dashboard dashboard-pictures clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,15 @@ bench-quick: ## The same with the main ones, to build/bench/quick/ (8 minutes)
 
 resume-shows: ## Measure what resume costs, under which failures it holds and what it leaves, to docs/resume-measurements.md (15 minutes)
 	@scripts/resume-shows
+
+dashboard: ## Write Grafana's JSON, helm/sse-proxy/files/dashboards/, from bench/observability/
+	@scripts/setup-venv dev
+	@$(VENV)/bin/python -m bench.observability dashboard
+
+dashboard-pictures: ## Run proxies under a real Prometheus and draw the dashboard of it, to docs/observability/ (5 minutes)
+	@scripts/setup-venv bench
+	@scripts/setup-system prometheus
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m bench.observability pictures
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
