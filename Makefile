@@ -6,7 +6,7 @@ export VENV PYTHON
 .PHONY: help run test lint format e2e-llm compat fuzz bench bench-quick resume-shows dashboard dashboard-pictures clean
 
 help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 run: ## The demo; UPSTREAM=http://… puts the proxy in front of that server; ARGS= are further flags
 	@scripts/setup-system venv curl
