@@ -3,10 +3,10 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat fuzz bench bench-quick resume-shows pod-shows image-shows lock clean
+.PHONY: help run test lint format checkov e2e-llm compat fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
 
 help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 run: ## The demo; UPSTREAM=http://… puts the proxy in front of that server; ARGS= are further flags
 	@scripts/setup-system venv curl
@@ -53,6 +53,15 @@ image-shows: ## Build the image without Docker, run it, and write what was seen 
 
 lock: ## Write requirements/*.lock anew after a change of pyproject.toml; ARGS=--upgrade takes the newest versions
 	@scripts/lock $(ARGS)
+
+dashboard: ## Write Grafana's JSON, helm/sse-proxy/files/dashboards/, from bench/observability/
+	@scripts/setup-venv dev
+	@$(VENV)/bin/python -m bench.observability dashboard
+
+dashboard-pictures: ## Run proxies under a real Prometheus and draw the dashboard of it, to docs/observability/ (5 minutes)
+	@scripts/setup-venv bench
+	@scripts/setup-system prometheus
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m bench.observability pictures
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
