@@ -1,0 +1,210 @@
+"""The proxies that stand in front of sse-proxy, each with the configuration that is shipped for it.
+
+A test runs what a user runs: the shipped file, in which only what the file itself marks with SET (and the port 443) is
+replaced. `Change`s on top make the negative controls; a text that is not there to be replaced is an error, so neither
+can go stale in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .conftest import require_component
+
+__all__ = [
+    "Change", "Ground", "Hop", "changed", "prepare_caddy", "prepare_envoy", "prepare_haproxy", "prepare_nginx",
+    "prepare_nginx_current", "prepare_traefik",
+]  # fmt: skip
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: What is put for what, in the file of this name.
+Change = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a hop is given to stand on."""
+
+    #: Its own, with ``fullchain.pem``, ``privkey.pem`` and ``llm.pem`` (both) in it.
+    directory: Path
+    #: TLS towards clients.
+    port: int
+    #: Others that are free, for what has to listen besides.
+    spare_ports: tuple[int, ...]
+    upstreams: tuple[int, ...]
+    change: Change = field(default_factory=dict)
+
+    def ship(self, source: str, replacements: Mapping[str, str]) -> Path:
+        """Put the file *source* of the project into the directory, with *replacements* and what `change` says."""
+        name = Path(source).name
+        text = changed((ROOT / source).read_text(), replacements, source)
+        target = self.directory / name
+        target.write_text(changed(text, self.change.get(name, {}), source))
+        return target
+
+
+def changed(text: str, replacements: Mapping[str, str], source: str) -> str:
+    """*text* with each key replaced by its value; a key that is not in it is an error."""
+    for old, new in replacements.items():
+        assert old in text, f"{source} has no {old!r} any more"
+        text = text.replace(old, new)
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One program with its shipped configuration."""
+
+    name: str
+    title: str
+    #: What `require_component` knows it by.
+    program: str
+    version_flag: str
+    prepare: Callable[[Ground], Sequence[str]]
+    #: Control → what makes the hop hold events back, send a POST twice, pass a crash off as an end.
+    controls: Mapping[str, Change]
+    #: What makes it take up a changed configuration; None: it reads it once.
+    reload: Callable[[asyncio.subprocess.Process], None] | None = None
+    #: What is known to be wrong with this version of it, check or ``HTTP version check``: told in docs/hops.md.
+    flaws: frozenset[str] = frozenset()
+
+    def command(self, ground: Ground) -> list[str]:
+        """Write its configuration and return how to start it."""
+        return [require_component(self.program), *self.prepare(ground)]
+
+    def version(self) -> str:
+        """What the program says of itself."""
+        done = subprocess.run(
+            [require_component(self.program), self.version_flag], capture_output=True, text=True, check=True, timeout=60
+        )
+        found = re.search(r"\d+\.\d+\.\d+", done.stdout.replace("::", "") + done.stderr)
+        assert found is not None
+        return found[0]
+
+
+def _certificates(ground: Ground, place: str) -> dict[str, str]:
+    return {f"{place}/{name}": str(ground.directory / name) for name in ("fullchain.pem", "privkey.pem")}
+
+
+_NGINX_MAIN = """
+include sse-proxy/main.conf;
+{user}
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr notice;
+events {{ worker_connections 1024; }}
+http {{
+    # As the distributions have it, to see that none of it reaches a stream.
+    default_type application/octet-stream;
+    access_log off;
+    gzip on;
+    gzip_types *;
+    tcp_nopush on;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    {others}
+    include sse-proxy/sse-proxy.conf;
+}}
+"""
+_NGINX_OTHER_PATHS = "".join(f"{name}_temp_path {{directory}}/{name};\n" for name in ("fastcgi", "uwsgi", "scgi"))
+
+
+def prepare_nginx(ground: Ground, listen: str = "listen.conf", others: str = _NGINX_OTHER_PATHS) -> Sequence[str]:
+    """The site, in a main file as distributions have it; returns its arguments, as all these do."""
+    folder = ground.directory / "sse-proxy"
+    folder.mkdir(exist_ok=True)
+    servers = "\n    ".join(f"server 127.0.0.1:{port};" for port in ground.upstreams)
+    ports = [f"127.0.0.1:{port}" for port in (ground.port, *ground.spare_ports)]
+    site = {
+        "server 127.0.0.1:7070;": servers,
+        "listen 80;": f"listen {ports[1]};",
+        "listen [::]:80;": f"listen {ports[2]};",
+        "include sse-proxy/listen.conf;": f"include sse-proxy/{listen};",
+        "/var/log/nginx/sse-proxy.log": str(ground.directory / "access.log"),
+        **_certificates(ground, "/etc/nginx/tls"),
+    }
+    listening = {"[::]:443": ports[3], "listen 443": f"listen {ports[0]}"}
+    values = {"sse-proxy.conf": site, listen: listening}
+    for path in sorted((ROOT / "nginx").glob("*.conf")):
+        shipped = ground.ship(str(path.relative_to(ROOT)), values.get(path.name, {}))
+        shutil.move(shipped, folder / path.name)
+    config = ground.directory / "nginx.conf"
+    # Workers of root's nginx would be "nobody", who cannot enter the directories of tests.
+    user = "user root;" if os.geteuid() == 0 else ""
+    others = others.format(directory=ground.directory)
+    config.write_text(_NGINX_MAIN.format(directory=ground.directory, user=user, others=others))
+    return ("-e", "stderr", "-p", str(ground.directory), "-c", str(config))
+
+
+def prepare_nginx_current(ground: Ground) -> Sequence[str]:
+    """The site with ``http2 on``."""
+    return prepare_nginx(ground, "listen-1.25.conf", others="")  # built without those modules
+
+
+def prepare_envoy(ground: Ground) -> Sequence[str]:
+    """One thread, and nothing shared with other Envoys of this machine."""
+    endpoint = "- endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}"
+    config = ground.ship(
+        "hops/envoy/envoy.yaml",
+        {
+            'address: "::", ipv4_compat: true, port_value: 443': f"address: 127.0.0.1, port_value: {ground.port}",
+            endpoint.format(7070): f"\n{' ' * 8}".join(endpoint.format(port) for port in ground.upstreams),
+            **_certificates(ground, "/etc/envoy/tls"),
+        },
+    )
+    return ("-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning")
+
+
+def prepare_haproxy(ground: Ground) -> Sequence[str]:
+    """A master with a worker, as distributions start it, but in the foreground."""
+    servers = "\n".join(f"    server s{n} 127.0.0.1:{port}" for n, port in enumerate(ground.upstreams))
+    config = ground.ship(
+        "hops/haproxy/haproxy.cfg",
+        {
+            ":::443 v4v6": f"127.0.0.1:{ground.port}",
+            "/etc/haproxy/llm.pem": str(ground.directory / "llm.pem"),
+            "    server one 127.0.0.1:7070": servers,
+        },
+    )
+    return ("-W", "-db", "-f", str(config))
+
+
+def prepare_caddy(ground: Ground) -> Sequence[str]:
+    """Without what it would listen on besides."""
+    config = ground.ship(
+        "hops/caddy/Caddyfile",
+        {
+            # Not a value of the shipped file: Caddy would take ports 80 and 2019 of this machine besides.
+            "{\n\tservers": "{\n\tauto_https disable_redirects\n\tpersist_config off\n"
+            f"\tadmin 127.0.0.1:{ground.spare_ports[0]}\n\tdefault_bind 127.0.0.1\n\tservers",
+            ":443": f":{ground.port}",
+            "reverse_proxy 127.0.0.1:7070": "reverse_proxy " + " ".join(f"127.0.0.1:{p}" for p in ground.upstreams),
+            **_certificates(ground, "/etc/caddy/tls"),
+        },
+    )
+    return ("run", "--config", str(config), "--adapter", "caddyfile")
+
+
+def prepare_traefik(ground: Ground) -> Sequence[str]:
+    """The static and the dynamic part."""
+    servers = (f"- url: http://127.0.0.1:{port}" for port in ground.upstreams)
+    dynamic = ground.ship(
+        "hops/traefik/sse-proxy.yml",
+        {
+            "- url: http://127.0.0.1:7070": f"\n{' ' * 8}".join(servers),
+            **_certificates(ground, "/etc/traefik/tls"),
+        },
+    )
+    static = ground.ship(
+        "hops/traefik/traefik.yml",
+        {'":443"': f'"127.0.0.1:{ground.port}"', "/etc/traefik/sse-proxy.yml": str(dynamic)},
+    )
+    return (f"--configFile={static}",)
