@@ -21,10 +21,13 @@ from .hops_clients import Calling, Http, calling
 from .hops_running import READY_PATH, RunningHop
 from .streaming import DONE, Upstream, body, chunk, event, start
 
-__all__ = ["CHAT", "Metronome", "Pace", "RawServer", "asking", "pace", "raw_server", "seconds_until_left", "silent"]
+__all__ = [
+    "CHAT", "EVENTS", "INTERVAL_SECONDS", "Metronome", "Pace", "RawServer", "asking", "pace", "raw_server",
+    "seconds_until_left", "silent",
+]  # fmt: skip
 
 CHAT = "/v1/chat/completions"
-EVENTS = 5
+EVENTS = 4
 INTERVAL_SECONDS = 0.3
 _PROMPT = json.dumps({"model": "m", "stream": True, "messages": []}).encode()
 _FIELDS = {"Content-Type": "application/json"}

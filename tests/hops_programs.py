@@ -19,7 +19,7 @@ from pathlib import Path
 from .conftest import require_component
 
 __all__ = [
-    "Change", "Ground", "Hop", "changed", "prepare_caddy", "prepare_envoy", "prepare_haproxy", "prepare_nginx",
+    "ROOT", "Change", "Ground", "Hop", "changed", "prepare_caddy", "prepare_envoy", "prepare_haproxy", "prepare_nginx",
     "prepare_nginx_current", "prepare_traefik",
 ]  # fmt: skip
 

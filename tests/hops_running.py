@@ -124,8 +124,9 @@ async def _ready(running: RunningHop) -> bool:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End it at once: what it would do for its streams on a gentle signal is not asked."""
-    if process.returncode is None:
-        # nginx's and HAProxy's masters take their workers along on SIGTERM only.
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if process.returncode is None and (not children.exists() or children.read_text()):
+        # nginx's and HAProxy's masters take their workers along on SIGTERM only; others would wait for clients.
         process.terminate()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):

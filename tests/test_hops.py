@@ -15,7 +15,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from .conftest import LIMIT_SECONDS
-from .hops_checks import CHAT, Metronome, asking, pace, raw_server, seconds_until_left, silent
+from .hops_checks import CHAT, EVENTS, Metronome, asking, pace, raw_server, seconds_until_left, silent
 from .hops_clients import Http, fetch
 from .hops_reload import reload_under_load
 from .hops_running import hop_running
@@ -54,7 +54,7 @@ async def test_a_hop_that_holds_events_back_is_caught(name: str, tmp_path: Path)
     change = HOPS[name].controls["pace"]
     async with proxied(metronome) as proxy, hop_running(HOPS[name], tmp_path, proxy.port, change=change) as hop:
         paces = await asyncio.gather(*(pace(hop, http, metronome) for http in BOTH))
-        assert [4, 4] == [each.held_back for each in paces]
+        assert [EVENTS - 1] * 2 == [each.held_back for each in paces]
 
 
 @with_control("cut")
@@ -144,6 +144,19 @@ async def test_a_post_is_sent_once(name: str, tmp_path: Path) -> None:
             else:
                 assert status in (502, 503)
         assert [2, 2] == [sum(word in path for path in raw.requests) for word in ("ok", "mute")]
+
+
+@pytest.mark.parametrize("name", [name for name in HOPS if name != "traefik"])  # its errors cannot be told apart
+async def test_a_hops_own_errors_say_whether_to_repeat(name: str, tmp_path: Path) -> None:
+    """JSON, and `X-Should-Retry`: no where the request was sent on, yes where nobody was there to take it."""
+    async with raw_server() as (port, raw), hop_running(HOPS[name], tmp_path, port) as hop:
+        for path, advice in (("/mute/chat/completions", ("false", None)), ("/gone/chat/completions", ("true", "1"))):
+            if "gone" in path:
+                await raw.close()
+            async with asking(hop, "h1", path) as call:
+                answer = await call.answer()
+            assert {"message", "type", "code"} == set(answer.error)
+            assert advice == tuple(answer.headers.get(field) for field in ("x-should-retry", "retry-after"))
 
 
 @with_control("repeat")

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from .conftest import require_component
 from .hops_checks import CHAT, Metronome, asking, pace, raw_server, silent
 from .hops_clients import fetch
+from .hops_programs import ROOT, changed
 from .hops_running import hop_running
 from .hops_table import HOPS
 from .nginx_site import FILES, NGINX, VERSIONS
@@ -114,6 +115,22 @@ async def test_a_timeout_tells_which_one(tmp_path: Path) -> None:
         answers = [await fetch(hop.port, hop.trust, "/quiet", headers={"Origin": o}) for o in (PAGE, "https://evil")]
         assert [(504, "first_event_timeout")] * 2 == [(answer.status, answer.error["code"]) for answer in answers]
         assert [PAGE, None] == [answer.headers.get("access-control-allow-origin") for answer in answers]
+
+
+async def test_the_snippets_of_the_page_work(tmp_path: Path) -> None:
+    """docs/nginx.md: the probe for those inside, and a location of one's own; and nginx's own 500 is JSON, too."""
+    page = (ROOT / "docs" / "nginx.md").read_text()
+    own, probe = re.findall(r"```nginx\n(.*?)```", page, flags=re.DOTALL)
+    port_of = "proxy_pass http://127.0.0.1:7070;"
+    async with proxied(echo, readiness_upstream="off") as proxy:
+        values = {port_of: f"proxy_pass http://127.0.0.1:{proxy.port};", "/v1/": "/mine/", "10.0.0.0/8": "127.0.0.1"}
+        added = changed(own + probe, values, "docs/nginx.md") + "location = /broken { return 500; }\n"
+        change = {"sse-proxy.conf": {"    location / {": f"{added}    location / {{"}}
+        async with hop_running(NGINX, tmp_path, proxy.port, change=change) as hop:
+            assert 200 == (await fetch(hop.port, hop.trust, "/-/sse-proxy/readyz")).status
+            assert 200 == (await fetch(hop.port, hop.trust, "/mine/path")).status
+            broken = await fetch(hop.port, hop.trust, "/broken")
+            assert (503, "overloaded_error") == (broken.status, broken.error["type"])
 
 
 async def test_too_many_streams_of_one_address_are_refused(tmp_path: Path) -> None:
