@@ -52,6 +52,8 @@ class _Frames:
 
     def __init__(self) -> None:
         self._pending = b""
+        #: Streams with a higher number were not looked at.
+        self.last_stream = (1 << 31) - 1
 
     def feed(self, data: bytes) -> bytes:
         """The whole frames that there are now, without that one."""
@@ -59,7 +61,9 @@ class _Frames:
         kept = b""
         while len(self._pending) >= 9 and len(self._pending) >= (end := 9 + int.from_bytes(self._pending[:3])):
             frame, self._pending = self._pending[:end], self._pending[end:]
-            if not (frame[3] == _GOAWAY and frame[13:17] == bytes(4)):
+            if frame[3] == _GOAWAY and frame[13:17] == bytes(4):
+                self.last_stream = int.from_bytes(frame[9:13]) & 0x7FFFFFFF
+            else:
                 kept += frame
         return kept
 
@@ -108,6 +112,11 @@ class H2Call:
     async def answer(self) -> Answer:
         body = await self.rest()
         return Answer(self.status, self.headers, body, bool(self.complete))
+
+    @property
+    def sent_back(self) -> bool:
+        """Whether the server said that it did not look at the request, so that every client sends it again."""
+        return self._frames.last_stream < 1
 
     def leave(self) -> None:
         """Cancel the stream; the connection stays."""

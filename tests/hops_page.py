@@ -128,14 +128,12 @@ def shown_left(seconds: list[float | None]) -> str:
     return ", ".join("never" if each is None else f"{each * 1e3:.1f}" for each in seconds)
 
 
-def shown_reload(reload: Reload | None) -> str:
+def shown_reload(reload: Reload) -> str:
     """Both counts; the same for either version of HTTP, as both took part."""
-    if reload is None:
-        return "–"
-    return f"{reload.whole} of {reload.streams}, {len(reload.refused)} of {reload.asked}"
+    return f"{reload.whole} of {reload.streams}, {len(reload.refused)} of {reload.asked - reload.sent_back}"
 
 
-def rows(hop: Hop, found: dict[Http, Found], reload: Reload | None) -> Iterator[str]:
+def rows(hop: Hop, found: dict[Http, Found], reload: Reload) -> Iterator[str]:
     """The lines of one hop."""
     for http, each in found.items():
         name = {"h1": "HTTP/1.1", "h2": "HTTP/2"}[http]
@@ -155,7 +153,7 @@ async def table() -> str:
         with tempfile.TemporaryDirectory(prefix="sse-proxy-hops-") as directory:
             scratch = Path(directory)
             found: dict[Http, Found] = {http: await measured(hop, http, scratch) for http in ("h1", "h2")}
-            reload = await reload_under_load(hop, scratch / "reload") if hop.reload else None
+            reload = await reload_under_load(hop, scratch / "reload")
         lines += rows(hop, found, reload)
     return "".join(lines)
 

@@ -20,7 +20,7 @@ from .conftest import require_component
 
 __all__ = [
     "ROOT", "Change", "Ground", "Hop", "changed", "prepare_caddy", "prepare_envoy", "prepare_haproxy", "prepare_nginx",
-    "prepare_nginx_current", "prepare_traefik",
+    "prepare_nginx_current", "prepare_traefik", "succeed_envoy",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,8 +47,9 @@ class Ground:
         name = Path(source).name
         text = changed((ROOT / source).read_text(), replacements, source)
         target = self.directory / name
-        target.write_text(changed(text, self.change.get(name, {}), source))
-        return target
+        new = target.with_suffix(".new")
+        new.write_text(changed(text, self.change.get(name, {}), source))
+        return new.replace(target)  # at once, as who watches it may read it at any moment
 
 
 def changed(text: str, replacements: Mapping[str, str], source: str) -> str:
@@ -71,14 +72,12 @@ class Hop:
     prepare: Callable[[Ground], Sequence[str]]
     #: Control → what makes the hop hold events back, send a POST twice, pass a crash off as an end.
     controls: Mapping[str, Change]
-    #: What makes it take up a changed configuration; None: it reads it once.
+    #: What makes it take up a changed configuration; None: a `successor` does.
     reload: Callable[[asyncio.subprocess.Process], None] | None = None
+    #: Arguments of another process, which takes over from the first.
+    successor: Callable[[Ground], Sequence[str]] | None = None
     #: What is known to be wrong with this version of it, check or ``HTTP version check``: told in docs/hops.md.
     flaws: frozenset[str] = frozenset()
-
-    def command(self, ground: Ground) -> list[str]:
-        """Write its configuration and return how to start it."""
-        return [require_component(self.program), *self.prepare(ground)]
 
     def version(self) -> str:
         """What the program says of itself."""
@@ -160,7 +159,15 @@ def prepare_envoy(ground: Ground) -> Sequence[str]:
             **_certificates(ground, "/etc/envoy/tls"),
         },
     )
-    return ("-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning")
+    base = ("--use-dynamic-base-id", "--base-id-path", str(ground.directory / "base-id"))
+    return ("-c", str(config), "--concurrency", "1", "--log-level", "warning", *base)
+
+
+def succeed_envoy(ground: Ground) -> Sequence[str]:
+    """Hot restart: the second of two that share a base id takes over the sockets."""
+    base_id = (ground.directory / "base-id").read_text()
+    again = ("--base-id", base_id, "--restart-epoch", "1", "--parent-shutdown-time-s", "3600")
+    return ("-c", str(ground.directory / "envoy.yaml"), "--concurrency", "1", "--log-level", "warning", *again)
 
 
 def prepare_haproxy(ground: Ground) -> Sequence[str]:

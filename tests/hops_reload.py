@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from .conftest import LIMIT_SECONDS
 from .hops_checks import asking
-from .hops_clients import Http
+from .hops_clients import H2Call, Http
 from .hops_programs import Change, Hop
 from .hops_running import RunningHop, hop_running
 from .streaming import DONE, Upstream, body, chunk, event, proxied, start
@@ -32,6 +32,8 @@ class Reload:
     whole: int = 0
     #: Requests that were sent meanwhile.
     asked: int = 0
+    #: Of them, those that HTTP/2 sent back unseen (RFC 9113 § 6.8), which clients repeat by themselves.
+    sent_back: int = 0
     #: What those got that were not answered as they should.
     refused: list[str] = field(default_factory=list)
 
@@ -67,7 +69,7 @@ async def reload_under_load(
             await call.until(b"\n\n")
             calls.append(call)
         found.begun_before = len(old.upstream.requests)
-        running.reload(new.port)
+        await running.reload(new.port)
         async with asyncio.timeout(LIMIT_SECONDS):
             while not new.upstream.requests:
                 await _ask(running, found)
@@ -86,8 +88,11 @@ async def _ask(running: RunningHop, found: Reload) -> None:
     try:
         async with asking(running, http, X_Pace="quick") as call:
             answer = await call.answer()
+            if isinstance(call, H2Call) and call.sent_back:
+                found.sent_back += 1
+                return
     except (OSError, AssertionError) as error:  # not even a connection
         found.refused.append(repr(error))
     else:
         if not (answer.status == 200 and answer.complete and answer.body.endswith(DONE)):
-            found.refused.append(f"{http} {answer.status} {answer.body!r}")
+            found.refused.append(f"{http} {answer.status} {answer.body!r} {answer.complete}")

@@ -7,14 +7,14 @@ import contextlib
 import functools
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trustme
 
-from .conftest import LIMIT_SECONDS, free_port
+from .conftest import LIMIT_SECONDS, free_port, require_component
 from .hops_clients import NAME, Trust, fetch
 from .hops_programs import Change, Ground, Hop
 
@@ -33,6 +33,8 @@ class RunningHop:
     ground: Ground
     trust: Trust
     process: asyncio.subprocess.Process
+    #: Those that have taken over from it.
+    successors: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -44,11 +46,14 @@ class RunningHop:
         """What it has written."""
         return (self.ground.directory / "output.log").read_text(errors="replace")
 
-    def reload(self, *upstreams: int) -> None:
+    async def reload(self, *upstreams: int) -> None:
         """Have it lead to other *upstreams* from now on."""
-        assert self.hop.reload is not None
         self.hop.prepare(replace(self.ground, upstreams=upstreams))
-        self.hop.reload(self.process)
+        if self.hop.reload is not None:
+            self.hop.reload(self.process)
+        else:
+            assert self.hop.successor is not None
+            self.successors.append(await _start(self.hop, self.ground, self.hop.successor(self.ground)))
 
 
 @functools.cache
@@ -85,7 +90,9 @@ async def hop_running(
         ground = Ground(
             directory=directory, port=ports[0], spare_ports=ports[1:], upstreams=upstreams, change=change or {}
         )
-        running = RunningHop(hop=hop, ground=ground, trust=trust, process=await _start(hop, ground))
+        running = RunningHop(
+            hop=hop, ground=ground, trust=trust, process=await _start(hop, ground, hop.prepare(ground))
+        )
         try:
             if await _ready(running):
                 yield running
@@ -94,14 +101,15 @@ async def hop_running(
             assert taken, running.log
             assert number < _START_TRIES, running.log
         finally:
-            await _end(running.process)
+            for process in (running.process, *running.successors):
+                await _end(process)
 
 
-async def _start(hop: Hop, ground: Ground) -> asyncio.subprocess.Process:
+async def _start(hop: Hop, ground: Ground, arguments: Sequence[str]) -> asyncio.subprocess.Process:
     home = {"HOME": str(ground.directory), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""}
     with (ground.directory / "output.log").open("ab") as output:
         return await asyncio.create_subprocess_exec(
-            *hop.command(ground),
+            *(require_component(hop.program), *arguments),
             cwd=ground.directory,
             env={**os.environ, **home},
             stdin=asyncio.subprocess.DEVNULL,

@@ -20,6 +20,7 @@ from .hops_programs import (
     prepare_nginx,
     prepare_nginx_current,
     prepare_traefik,
+    succeed_envoy,
 )
 
 __all__ = ["HOPS"]
@@ -115,6 +116,7 @@ HOPS: Mapping[str, Hop] = {
             program="envoy",
             version_flag="--version",
             prepare=prepare_envoy,
+            successor=succeed_envoy,
             controls=_ENVOY_CONTROLS,
         ),
         Hop(
