@@ -140,7 +140,7 @@ def rows(hop: Hop, found: dict[Http, Found], reload: Reload) -> Iterator[str]:
         crash = "a broken answer" if each.torn_is_seen else "**a whole answer**"
         status = each.status or "**REFUSED_STREAM**"
         yield (
-            f"| {hop.title} {hop.version()} | {name} | {shown_pace(each.paces)} | {shown_left(each.left_seconds)} "
+            f"| {hop.title} {hop.version} | {name} | {shown_pace(each.paces)} | {shown_left(each.left_seconds)} "
             f"| {crash} | {each.posts}, {status} | {shown_reload(reload)} |\n"
         )
 
@@ -149,7 +149,7 @@ async def table() -> str:
     """All lines, the floor first."""
     lines = [f"| none (sse-proxy alone, no TLS) | HTTP/1.1 | {shown_pace(await floor())} | | | | |\n"]
     for hop in HOPS.values():
-        sys.stderr.write(f"measuring {hop.title} {hop.version()}\n")
+        sys.stderr.write(f"measuring {hop.title} {hop.version}\n")
         with tempfile.TemporaryDirectory(prefix="sse-proxy-hops-") as directory:
             scratch = Path(directory)
             found: dict[Http, Found] = {http: await measured(hop, http, scratch) for http in ("h1", "h2")}

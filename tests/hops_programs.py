@@ -8,6 +8,7 @@ can go stale in silence.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from .conftest import require_component
 
 __all__ = [
     "ROOT", "Change", "Ground", "Hop", "changed", "prepare_caddy", "prepare_envoy", "prepare_haproxy", "prepare_nginx",
-    "prepare_nginx_current", "prepare_traefik", "succeed_envoy",
+    "prepare_traefik", "succeed_envoy",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,8 @@ Change = Mapping[str, Mapping[str, str]]
 class Ground:
     """What a hop is given to stand on."""
 
+    #: Of the program, which may have to be told things in another way.
+    version: tuple[int, ...]
     #: Its own, with ``fullchain.pem``, ``privkey.pem`` and ``llm.pem`` (both) in it.
     directory: Path
     #: TLS towards clients.
@@ -53,11 +56,16 @@ class Ground:
 
 
 def changed(text: str, replacements: Mapping[str, str], source: str) -> str:
-    """*text* with each key replaced by its value; a key that is not in it is an error."""
-    for old, new in replacements.items():
+    """*text* with each key replaced by its value, in one go: no key is looked for in what was put in for another.
+
+    A key that is not in *text* is an error.
+    """
+    for old in replacements:
         assert old in text, f"{source} has no {old!r} any more"
-        text = text.replace(old, new)
-    return text
+    if not replacements:
+        return text
+    longest_first = sorted(replacements, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), lambda found: replacements[found[0]], text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +84,26 @@ class Hop:
     reload: Callable[[asyncio.subprocess.Process], None] | None = None
     #: Arguments of another process, which takes over from the first.
     successor: Callable[[Ground], Sequence[str]] | None = None
-    #: What is known to be wrong with this version of it, check or ``HTTP version check``: told in docs/hops.md.
-    flaws: frozenset[str] = frozenset()
+    #: How a version begins → what is known to be wrong with it, check or ``HTTP version check``: told in docs/hops.md.
+    flaws: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
+    @property
     def version(self) -> str:
         """What the program says of itself."""
-        done = subprocess.run(
-            [require_component(self.program), self.version_flag], capture_output=True, text=True, check=True, timeout=60
-        )
-        found = re.search(r"\d+\.\d+\.\d+", done.stdout.replace("::", "") + done.stderr)
-        assert found is not None
-        return found[0]
+        return _version(self.program, self.version_flag)
+
+    def has_flaw(self, flaw: str) -> bool:
+        """Whether *flaw* is known of this version."""
+        return any(self.version.startswith(start) and flaw in names for start, names in self.flaws.items())
+
+
+@functools.cache
+def _version(program: str, flag: str) -> str:
+    command = [require_component(program), flag]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
+    assert found is not None
+    return found[0]
 
 
 def _certificates(ground: Ground, place: str) -> dict[str, str]:
@@ -109,15 +126,17 @@ http {{
     tcp_nopush on;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
-    {others}
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
     include sse-proxy/sse-proxy.conf;
 }}
 """
-_NGINX_OTHER_PATHS = "".join(f"{name}_temp_path {{directory}}/{name};\n" for name in ("fastcgi", "uwsgi", "scgi"))
 
 
-def prepare_nginx(ground: Ground, listen: str = "listen.conf", others: str = _NGINX_OTHER_PATHS) -> Sequence[str]:
+def prepare_nginx(ground: Ground) -> Sequence[str]:
     """The site, in a main file as distributions have it; returns its arguments, as all these do."""
+    listen = "listen-1.25.conf" if ground.version >= (1, 25, 1) else "listen.conf"
     folder = ground.directory / "sse-proxy"
     folder.mkdir(exist_ok=True)
     servers = "\n    ".join(f"server 127.0.0.1:{port};" for port in ground.upstreams)
@@ -138,14 +157,8 @@ def prepare_nginx(ground: Ground, listen: str = "listen.conf", others: str = _NG
     config = ground.directory / "nginx.conf"
     # Workers of root's nginx would be "nobody", who cannot enter the directories of tests.
     user = "user root;" if os.geteuid() == 0 else ""
-    others = others.format(directory=ground.directory)
-    config.write_text(_NGINX_MAIN.format(directory=ground.directory, user=user, others=others))
+    config.write_text(_NGINX_MAIN.format(directory=ground.directory, user=user))
     return ("-e", "stderr", "-p", str(ground.directory), "-c", str(config))
-
-
-def prepare_nginx_current(ground: Ground) -> Sequence[str]:
-    """The site with ``http2 on``."""
-    return prepare_nginx(ground, "listen-1.25.conf", others="")  # built without those modules
 
 
 def prepare_envoy(ground: Ground) -> Sequence[str]:

@@ -88,7 +88,12 @@ async def hop_running(
     for number in range(1, _START_TRIES + 1):
         ports = tuple(free_port() for _ in range(5))  # another program may take one before the hop does
         ground = Ground(
-            directory=directory, port=ports[0], spare_ports=ports[1:], upstreams=upstreams, change=change or {}
+            version=tuple(map(int, hop.version.split("."))),
+            directory=directory,
+            port=ports[0],
+            spare_ports=ports[1:],
+            upstreams=upstreams,
+            change=change or {},
         )
         running = RunningHop(
             hop=hop, ground=ground, trust=trust, process=await _start(hop, ground, hop.prepare(ground))

@@ -18,7 +18,6 @@ from .hops_programs import (
     prepare_envoy,
     prepare_haproxy,
     prepare_nginx,
-    prepare_nginx_current,
     prepare_traefik,
     succeed_envoy,
 )
@@ -63,6 +62,7 @@ _HAPROXY_CONTROLS: Mapping[str, Change] = {
     "cut": {"haproxy.cfg": {"timeout server 620s": "timeout server 200ms"}},
     "reload": {"haproxy.cfg": {"hard-stop-after 1h": "hard-stop-after 1s"}},
 }
+_HAPROXY_FLAWS = {"2.6.": frozenset({"h2 torn", "h2 mute"})}
 _CADDY_CONTROLS: Mapping[str, Change] = {
     "pace": {"Caddyfile": {"lb_retries 0": "response_buffers 1MiB\n\t\tlb_retries 0"}},
     "repeat": {
@@ -94,7 +94,7 @@ HOPS: Mapping[str, Hop] = {
     for hop in (
         Hop(
             name="nginx",
-            title="nginx, Debian's",
+            title="nginx",
             program="nginx",
             version_flag="-v",
             prepare=prepare_nginx,
@@ -103,10 +103,10 @@ HOPS: Mapping[str, Hop] = {
         ),
         Hop(
             name="nginx-current",
-            title="nginx, the newest",
+            title="nginx",
             program="nginx-current",
             version_flag="-v",
-            prepare=prepare_nginx_current,
+            prepare=prepare_nginx,
             controls=_NGINX_CONTROLS,
             reload=_signal(signal.SIGHUP),
         ),
@@ -121,22 +121,23 @@ HOPS: Mapping[str, Hop] = {
         ),
         Hop(
             name="haproxy",
-            title="HAProxy, Debian's",
+            title="HAProxy",
             program="haproxy",
             version_flag="-v",
             prepare=prepare_haproxy,
             controls=_HAPROXY_CONTROLS,
             reload=_signal(signal.SIGUSR2),
-            flaws=frozenset({"h2 torn", "h2 mute"}),
+            flaws=_HAPROXY_FLAWS,
         ),
         Hop(
             name="haproxy-current",
-            title="HAProxy, a newer one",
+            title="HAProxy",
             program="haproxy-current",
             version_flag="-v",
             prepare=prepare_haproxy,
             controls=_HAPROXY_CONTROLS,
             reload=_signal(signal.SIGUSR2),
+            flaws=_HAPROXY_FLAWS,
         ),
         Hop(
             name="caddy",
@@ -145,7 +146,7 @@ HOPS: Mapping[str, Hop] = {
             version_flag="version",
             prepare=prepare_caddy,
             controls=_CADDY_CONTROLS,
-            flaws=frozenset({"reload"}),
+            flaws={"2.": frozenset({"reload"})},
             reload=_signal(signal.SIGUSR1),
         ),
         Hop(
