@@ -23,7 +23,7 @@ from .streaming import DONE, Upstream, body, chunk, event, start
 
 __all__ = [
     "CHAT", "EVENTS", "INTERVAL_SECONDS", "Metronome", "Pace", "RawServer", "asking", "pace", "raw_server",
-    "seconds_until_left", "silent",
+    "seconds_until_left", "silent", "torn",
 ]  # fmt: skip
 
 CHAT = "/v1/chat/completions"
@@ -116,6 +116,17 @@ async def silent(upstream: Upstream, scope: Scope, receive: Receive, send: Send)
     await event(upstream.go)
 
 
+async def torn(hop: RunningHop, http: Http, raw: RawServer) -> bool:
+    """Whether an answer that breaks off after its second event ends like a whole one."""
+    raw.seen.clear()
+    async with asking(hop, http, "/torn/chat/completions") as call:
+        for _ in range(2):
+            await call.until(b"\n\n")
+        raw.seen.set()
+        assert await call.rest() == b""
+        return bool(call.complete)
+
+
 async def seconds_until_left(
     hop: RunningHop, http: Http, upstream: Upstream, target: str, limit: float
 ) -> float | None:
@@ -141,6 +152,8 @@ class RawServer:
     def __init__(self) -> None:
         #: Requests that were read whole, by path.
         self.requests: list[str] = []
+        #: The client has the events of a torn answer, so the connection may break.
+        self.seen = asyncio.Event()
         #: What accepts its connections, once it does.
         self.server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -185,7 +198,7 @@ class RawServer:
         if "torn" in path:
             writer.write(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(events), events))
             await writer.drain()
-            await asyncio.sleep(INTERVAL_SECONDS)  # the client has the events before the connection breaks
+            await event(self.seen)
             return False
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(events), events))
         return True

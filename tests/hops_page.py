@@ -27,6 +27,7 @@ from .hops_checks import (
     raw_server,
     seconds_until_left,
     silent,
+    torn,
 )
 from .hops_clients import Http
 from .hops_programs import ROOT, Hop
@@ -84,14 +85,11 @@ async def measured(hop: Hop, http: Http, scratch: Path) -> Found:
     paces = await added(hop, http, scratch)
     left_seconds = await left(hop, http, scratch)
     async with raw_server() as (port, raw), hop_running(hop, scratch / f"raw-{http}", port, port) as running:
-        async with asking(running, http, "/torn/chat/completions") as call:
-            torn = await call.answer()
+        passed_off = await torn(running, http, raw)
         async with asking(running, http, "/mute/chat/completions", Idempotency_Key="key") as call:
             mute = await call.answer()
         posts = sum("mute" in path for path in raw.requests)
-    return Found(
-        paces=paces, left_seconds=left_seconds, torn_is_seen=not torn.complete, posts=posts, status=mute.status
-    )
+    return Found(paces=paces, left_seconds=left_seconds, torn_is_seen=not passed_off, posts=posts, status=mute.status)
 
 
 async def alone(proxy: Proxy, metronome: Metronome) -> Pace:

@@ -15,7 +15,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from .conftest import LIMIT_SECONDS
-from .hops_checks import CHAT, EVENTS, Metronome, asking, pace, raw_server, seconds_until_left, silent
+from .hops_checks import CHAT, EVENTS, Metronome, asking, pace, raw_server, seconds_until_left, silent, torn
 from .hops_clients import Http, fetch
 from .hops_reload import reload_under_load
 from .hops_running import hop_running
@@ -91,24 +91,17 @@ async def test_a_hop_that_keeps_quiet_about_clients_that_leave_is_caught(name: s
 @every_hop
 async def test_a_torn_answer_does_not_end_like_a_whole_one(name: str, tmp_path: Path) -> None:
     """When sse-proxy itself dies, the client's connection or HTTP/2 stream breaks too."""
-    async with raw_server() as (port, _raw), hop_running(HOPS[name], tmp_path, port) as hop:
+    async with raw_server() as (port, raw), hop_running(HOPS[name], tmp_path, port) as hop:
         for http in BOTH:
-            async with asking(hop, http, "/torn/chat/completions") as call:
-                assert (await call.rest()).count(b"token") == 2
-                assert call.complete == hop.hop.has_flaw(f"{http} torn")
+            assert hop.hop.has_flaw(f"{http} torn") == await torn(hop, http, raw)
 
 
 @with_control("crash")
 async def test_a_hop_that_passes_a_torn_answer_off_as_whole_is_caught(name: str, tmp_path: Path) -> None:
     """The check above fails where it has to: nginx without chunks."""
     change = HOPS[name].controls["crash"]
-    async with (
-        raw_server() as (port, _raw),
-        hop_running(HOPS[name], tmp_path, port, change=change) as hop,
-        asking(hop, "h1", "/torn/chat/completions") as call,
-    ):
-        await call.rest()
-        assert call.complete
+    async with raw_server() as (port, raw), hop_running(HOPS[name], tmp_path, port, change=change) as hop:
+        assert await torn(hop, "h1", raw)
 
 
 async def crashing(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
