@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -32,6 +32,9 @@ e2e-llm: ## A real llama-server and a real model behind the proxy (the first run
 
 compat: ## Every client at everything that upstreams do, to docs/compatibility.md (2 minutes)
 	@scripts/compatibility
+
+hops: ## The proxies in front, each with its shipped configuration, to the table of docs/hops.md (3 minutes)
+	@scripts/hops
 
 fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
 	@scripts/fuzz $(ARGS)
