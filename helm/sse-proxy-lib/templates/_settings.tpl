@@ -56,6 +56,7 @@
   "probe": false,
   "log_level": "info",
   "log_format": "auto",
+  "tracing": false,
   "bridge": [],
   "bridge_model": null,
   "routes": []
