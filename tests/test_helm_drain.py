@@ -63,11 +63,17 @@ def test_a_drain_that_no_hook_can_wait_for_is_refused() -> None:
 
 
 def test_a_restarted_llm_ends_the_drain() -> None:
-    """What `drain.undrainCommand` says runs when the LLM starts, after a failed liveness probe for example."""
-    lifecycle = render("sidecar").pod["containers"][0]["lifecycle"]
-    assert lifecycle["postStart"]["exec"]["command"][:2] == ["python3", "-c"]
-    without = render("sidecar", proxy={"drain": {"undrainCommand": []}}).pod["containers"][0]["lifecycle"]
-    assert set(without) == {"preStop"}
+    """After a failed liveness probe, for example; with a classic sidecar, which may come later, by a command only."""
+
+    def lifecycle(shape: str, **drain: Any) -> Any:
+        return render(shape, proxy={"drain": drain}).pod["containers"][0]["lifecycle"]
+
+    assert lifecycle("sidecar")["postStart"] == {"httpGet": {"path": "/-/undrain", "port": 7071}}
+    with_token = lifecycle("sidecar-admin-token")
+    assert with_token["postStart"]["httpGet"]["httpHeaders"] == with_token["preStop"]["httpGet"]["httpHeaders"]
+    command = ["/undrain", "now"]
+    assert lifecycle("sidecar", undrainCommand=command)["postStart"] == {"exec": {"command": command}}
+    assert set(lifecycle("sidecar-classic", undrainCommand=[])) == {"preStop"}
 
 
 @pytest.mark.parametrize(

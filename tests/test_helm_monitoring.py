@@ -106,8 +106,7 @@ def test_notes_tell_where_the_proxy_is() -> None:
     "base, values, said",
     [
         ("redis", {"proxy": {"config": {"resume": "memory"}, "secrets": {"redisUrl": {"name": ""}}}}, "gets 404"),
-        ("sidecar", {"proxy": {"drain": {"undrainCommand": []}}}, "the pod is never ready again"),
-        ("sidecar", {"llm": {"livenessProbe": None}, "proxy": {"drain": {"undrainCommand": []}}}, "never ready again"),
+        ("sidecar-classic", {"proxy": {"drain": {"undrainCommand": []}}}, "the pod is never ready again"),
         ("sidecar-classic", {}, "proxy.nativeSidecar is false"),
         ("standalone", {}, "Nothing scrapes the metrics yet: serviceMonitor.enabled"),
         ("monitoring-sidecar", {}, "only looks at monitors and rules with the label"),

@@ -22,11 +22,21 @@ preStop:
     httpHeaders:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-{{- with $values.drain.undrainCommand }}
+{{- if $values.drain.undrainCommand }}
 postStart:
   exec:
     command:
+      {{- toYaml $values.drain.undrainCommand | nindent 6 }}
+{{- else if $values.nativeSidecar }}
+postStart:
+  httpGet:
+    # When a failed probe restarts the LLM alone, the hook above has left the proxy draining. A native sidecar is there by then.
+    path: /-/undrain
+    port: {{ int64 $settings.admin_port }}
+    {{- with $values.drain.httpHeaders }}
+    httpHeaders:
       {{- toYaml . | nindent 6 }}
+    {{- end }}
 {{- end }}
 {{- end -}}
 
