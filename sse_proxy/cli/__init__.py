@@ -23,7 +23,7 @@ _COMMANDS = {
     "config": ("config", "Show the effective settings, their JSON Schema, or what is risky about them."),
     "healthcheck": ("healthcheck", "Ask the admin port whether the proxy is alive; exit code 0 or 1."),
     "doctor": ("later", "Say what is wrong with a stream, hop by hop (not in this version)."),
-    "tail": ("later", "Show a stream's events and their gaps (not in this version)."),
+    "tail": ("tail", "Show a stream's events with their gaps, its heartbeats and its defects."),
     "top": ("later", "Show the streams of a running proxy (not in this version)."),
 }
 

@@ -1,0 +1,107 @@
+"""``sse-proxy tail``: a stream as it comes, its events decoded and its silences measured."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from .asking import Asked, asking_options
+from .loop import run_loop
+
+if TYPE_CHECKING:
+    from ..watch.view import Line, Piece, View
+
+__all__ = ["COMMANDS"]
+
+#: As the signals that they stand for, by the shell's custom.
+_EXIT_INTERRUPTED, _EXIT_BROKEN_PIPE = 130, 141
+
+
+@click.command()
+@asking_options
+@click.option("--raw", is_flag=True, help="Show the bytes as they came, a line for each read, line ends escaped.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for the head, each event and the end.")
+def tail(asked: Asked, *, raw: bool, as_json: bool) -> int:
+    """Show the events of the stream at URL with their gaps, its heartbeats and its defects, and whether it was whole.
+
+    \b
+    sse-proxy tail http://127.0.0.1:8000 --openai MODEL
+    sse-proxy tail http://127.0.0.1:8000/v1/chat/completions -d @request.json -H @key.txt
+
+    Exit code 0 when it was whole, 1 when not or when there was none, 2 for a wrong option, 130 after Ctrl-C.
+    """  # noqa: D301  \b is click's, against wrapping
+    if raw and as_json:
+        raise click.UsageError("--raw and --json are two outputs, expected one")
+    return run_loop(_tail(asked, _view(raw=raw, as_json=as_json)))
+
+
+def _view(*, raw: bool, as_json: bool) -> View:
+    from ..watch.human import Human, Raw
+    from ..watch.machine import JSONLines
+
+    if as_json:
+        return JSONLines()
+    if raw:
+        return Raw()
+    return Human(shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None)
+
+
+async def _tail(asked: Asked, view: View) -> int:
+    import httpx
+
+    from ..watch.following import Following
+    from ..watch.marks import Verdict
+    from ..watch.sending import Unreachable
+
+    if asked.header("Accept-Encoding") is None:
+        asked = asked.with_header("Accept-Encoding", "identity")
+    request = httpx.Request(asked.method, asked.url, headers=list(asked.headers), content=asked.body or None)
+    try:
+        ending = await Following(view, _Writer().write).run(request, asked.ssl_context())
+    except Unreachable as error:
+        click.echo(f"sse-proxy: {asked.url}: {error}", err=True)
+        return 1
+    except BrokenPipeError:  # `| head` has had enough
+        return _nobody_reads()
+    if ending.verdict is Verdict.STOPPED:
+        return _EXIT_INTERRUPTED
+    return 0 if ending.is_whole else 1
+
+
+def _nobody_reads() -> int:
+    """Let what is still buffered go nowhere, so that the end of the process does not complain about it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return _EXIT_BROKEN_PIPE
+
+
+class _Writer:
+    """Lines to stdout at once, in colour where that is wanted."""
+
+    def __init__(self) -> None:
+        from ..colours import wants_colours
+
+        self._colours = wants_colours(sys.stdout)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8
+
+    def write(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            sys.stdout.write("".join(map(self._painted, line)) + "\n")
+        sys.stdout.flush()
+
+    def _painted(self, piece: Piece) -> str:
+        if not (self._colours and piece.style):
+            return piece.text
+        colour = next((name for name in piece.style if name not in {"bold", "dim"}), None)
+        return click.style(piece.text, fg=colour, bold="bold" in piece.style or None, dim="dim" in piece.style or None)
+
+
+COMMANDS = {"tail": tail}
