@@ -24,7 +24,7 @@ _COMMANDS = {
     "healthcheck": ("healthcheck", "Ask the admin port whether the proxy is alive; exit code 0 or 1."),
     "doctor": ("later", "Say what is wrong with a stream, hop by hop (not in this version)."),
     "tail": ("tail", "Show a stream's events with their gaps, its heartbeats and its defects."),
-    "top": ("later", "Show the streams of a running proxy (not in this version)."),
+    "top": ("top", "Show the open streams of a running proxy, again and again."),
 }
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import os
 import shutil
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -15,12 +12,12 @@ from .asking import Asked, asking_options
 from .loop import run_loop
 
 if TYPE_CHECKING:
-    from ..watch.view import Line, Piece, View
+    from ..watch.view import View
 
 __all__ = ["COMMANDS"]
 
-#: As the signals that they stand for, by the shell's custom.
-_EXIT_INTERRUPTED, _EXIT_BROKEN_PIPE = 130, 141
+#: As the signal that it stands for, by the shell's custom.
+_EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -58,50 +55,21 @@ async def _tail(asked: Asked, view: View) -> int:
     from ..watch.following import Following
     from ..watch.marks import Verdict
     from ..watch.sending import Unreachable
+    from .output import Writer, nobody_reads
 
     if asked.header("Accept-Encoding") is None:
         asked = asked.with_header("Accept-Encoding", "identity")
     request = httpx.Request(asked.method, asked.url, headers=list(asked.headers), content=asked.body or None)
     try:
-        ending = await Following(view, _Writer().write).run(request, asked.ssl_context())
+        ending = await Following(view, Writer().write).run(request, asked.ssl_context())
     except Unreachable as error:
         click.echo(f"sse-proxy: {asked.url}: {error}", err=True)
         return 1
     except BrokenPipeError:  # `| head` has had enough
-        return _nobody_reads()
+        return nobody_reads()
     if ending.verdict is Verdict.STOPPED:
         return _EXIT_INTERRUPTED
     return 0 if ending.is_whole else 1
-
-
-def _nobody_reads() -> int:
-    """Let what is still buffered go nowhere, so that the end of the process does not complain about it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return _EXIT_BROKEN_PIPE
-
-
-class _Writer:
-    """Lines to stdout at once, in colour where that is wanted."""
-
-    def __init__(self) -> None:
-        from ..colours import wants_colours
-
-        self._colours = wants_colours(sys.stdout)
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8
-
-    def write(self, lines: Iterable[Line]) -> None:
-        for line in lines:
-            sys.stdout.write("".join(map(self._painted, line)) + "\n")
-        sys.stdout.flush()
-
-    def _painted(self, piece: Piece) -> str:
-        if not (self._colours and piece.style):
-            return piece.text
-        colour = next((name for name in piece.style if name not in {"bold", "dim"}), None)
-        return click.style(piece.text, fg=colour, bold="bold" in piece.style or None, dim="dim" in piece.style or None)
 
 
 COMMANDS = {"tail": tail}
