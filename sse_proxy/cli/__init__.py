@@ -96,6 +96,9 @@ def main(ctx: click.Context) -> None:
     """A streaming proxy for LLM servers: heartbeats, honest endings, timeouts, metrics.
 
     Settings come from flags, then the environment (SSE_PROXY_<NAME>), then --config FILE.toml, then defaults.
+
+    Completion of commands and flags, for bash (or zsh_source, fish_source):
+    eval "$(_SSE_PROXY_COMPLETE=bash_source sse-proxy)"
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
