@@ -119,7 +119,7 @@ class Decoder:
         if self._way is None and self._ending is None:
             if broken and not self.body:
                 return marks, Ending(verdict=Verdict.UPSTREAM_TRUNCATED, detail=broken)
-            self._open(sniff_whole(self.body, self._promised))
+            self._open(sniff_whole(self.body, self._promised) if self.body else BodyKind.NOTHING)
             marks = self._decode(self.body, now)
         if self._ending is None and self._way is not None:
             way = self._way
@@ -169,8 +169,8 @@ class Decoder:
                 return marks + self._fail(way, error, now)
             marks += events
             if way.came is not None:
-                heartbeats = self._heartbeats(way, way.came.feed(piece), piece, now)
-                marks += [] if events else heartbeats
+                records = way.came.feed(piece)
+                marks += self._heartbeats(way, [] if events else records, piece, now)
         return marks
 
     def _marks(self, way: _Way, told: bytes, now: float) -> list[Mark]:
@@ -211,7 +211,7 @@ class Decoder:
     def _fail(self, way: _Way, error: SSEProxyError, now: float) -> list[Mark]:
         """The marks of what came before *error*, which ends the decoding; the error itself is the verdict's to tell."""
         verdict = Verdict.TOO_LARGE if isinstance(error, EventTooLarge) else Verdict.GARBLED
-        self._ending = Ending(verdict=verdict, detail=str(error))
+        self._ending = Ending(verdict=verdict, detail=str(error).replace("the upstream", "the server"))
         frame = way.pipeline.voice.error_frame(error, way.pipeline.told)
         return self._marks(way, way.pipeline.fail(error).removesuffix(frame), now)
 

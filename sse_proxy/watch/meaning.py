@@ -35,8 +35,9 @@ def kind_of(event: Event, dialect: Dialect, state: StreamState) -> Kind:
     dialect.inspect(event, payload, alone)
     if alone.error is not None:
         return Kind.ERROR
-    is_heartbeat = dialect.is_ping(event) or event.data in _NOTHING or _is_noop(event, payload, dialect, state)
-    return Kind.PING if is_heartbeat else Kind.EVENT
+    if dialect.is_ping(event) or event.data in _NOTHING or _is_noop(event, payload, dialect, state):
+        return Kind.PING
+    return Kind.EVENT
 
 
 def meaning_of(event: Event, dialect: Dialect, state: StreamState) -> Meaning:
