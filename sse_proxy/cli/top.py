@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -133,13 +137,31 @@ def _draw(port: Admin, url: str, sort: str, interval: float, console: Console) -
 
     screen = _Screen(port.look(), url, sort)
     # Its own thread draws anew four times a second, and so to the size that the terminal has then.
-    with Live(screen, console=console, screen=True, refresh_per_second=4):
-        while True:
-            time.sleep(interval)
+    with _until_ctrl_c() as ended, Live(screen, console=console, screen=True, refresh_per_second=4):
+        while not ended.wait(interval):
             try:
                 screen.show(port.look())
             except AdminError as error:
                 screen.complain(str(error))
+
+
+@contextmanager
+def _until_ctrl_c() -> Generator[threading.Event]:
+    """An event for the first Ctrl-C, which as an exception in the middle of drawing would leave half a screen behind.
+
+    The second one is an exception again, since a port that does not answer can hold the first one up.
+    """
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        ended.set()
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield ended
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Screen:
