@@ -179,6 +179,43 @@ async def test_https_is_verified_unless_told_otherwise(tmp_path: Path) -> None:
     assert plain.exit_code == 1
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
+async def test_a_coding_that_nobody_asked_for_is_undone_and_told(mock: str, encoding: str) -> None:
+    """As the proxy does, since the stream is readable all the same."""
+    result = await tail(f"{mock}?tokens=6&rate=0&encoding={encoding}", "--openai", "m")
+    assert result.exit_code == 0
+    assert f"content-encoding {encoding}" in result.stdout
+    assert expected_text("openai_chat", 6).rstrip() in result.stdout
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (b"SSH-2.0-server\r\n", "not an HTTP/1 response"),
+        (EVENT_STREAM + b"Content-Encoding: gzip\r\n\r\nnone", "truncated: the server sent a corrupt content coding"),
+        (EVENT_STREAM + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "truncated: the body breaks HTTP's framing"),
+        (
+            EVENT_STREAM + b"Content-Length: 99\r\n\r\ndata: 1\n\n",
+            "truncated: the connection was closed before the end",
+        ),
+        (
+            b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nno",
+            "no stream: the status is not 2xx: the connection was closed",
+        ),
+    ],
+)
+async def test_a_server_that_breaks_http_is_told_so(answer: bytes, said: str) -> None:
+    """In one phrase, and never as a traceback."""
+
+    async def say(talk: Talk) -> None:
+        await talk.answer(answer)
+
+    async with peer(say) as server:
+        result = await tail(server.url)
+    assert result.exit_code == 1
+    assert said in result.output
+
+
 @pytest.mark.parametrize(
     "url, why",
     [("http://127.0.0.1:1", "connection refused"), ("http://name.invalid", "the name cannot be resolved")],

@@ -213,6 +213,26 @@ def test_a_generic_stream_is_told_by_type_and_data() -> None:
     assert ending == Ending(verdict=Verdict.COMPLETED, verified=False)
 
 
+def test_a_generic_stream_that_breaks_is_not_whole() -> None:
+    """Its clean end is all that tells it."""
+    _marks, ending = decoded(decoder(""), [b"data: 1\n\n"], broken="reset")
+    assert ending == Ending(verdict=Verdict.UPSTREAM_TRUNCATED, detail="reset")
+
+
+def test_pieces_of_tool_calls_are_told() -> None:
+    """The name, and the arguments as they come."""
+    call = {"index": 0, "id": "c", "function": {"name": "find", "arguments": '{"q"'}}
+    choice = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}
+    [mark] = decoder().feed(chunk(choices=[choice]), 1.0)
+    assert mark.tools == ("find", '{"q"')
+
+
+def test_an_end_that_cannot_be_read_is_told() -> None:
+    """A record that the last byte completes, and that cannot be what the API says."""
+    marks, ending = decoded(decoder("/api/chat", NDJSON), [b'{"message":{"content":"a"}}\n', b"no document"])
+    assert ([mark.text for mark in marks], ending.is_whole) == (["a"], False)
+
+
 def test_the_response_tells_the_api_where_the_request_does_not() -> None:
     """By its first event."""
     told = decoder("/my/app")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sse_proxy.demo import create_mock
 from .conftest import LIMIT_SECONDS
 from .streaming import proxying, served
 from .terminal import HIDE, SHOW, Terminal
+from .upstream_peers import Talk, peer
 
 
 async def top(*arguments: str, **environ: str) -> Result:
@@ -35,8 +37,9 @@ async def top(*arguments: str, **environ: str) -> Result:
 class Shown:
     """A proxy in front of a mock, with one stream open that is silent after three events."""
 
-    port: int
     admin: str
+    #: Ends the admin port.
+    stop: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -55,8 +58,9 @@ async def streaming(**settings: Any) -> AsyncIterator[Shown]:
         async with asyncio.timeout(LIMIT_SECONDS):
             while b"chat.completion.chunk" not in await reader.readline():
                 pass
-        async with served(admin) as port:
-            yield Shown(proxy.port, f"http://127.0.0.1:{port}")
+        async with AsyncExitStack() as serving:
+            port = await serving.enter_async_context(served(admin))
+            yield Shown(f"http://127.0.0.1:{port}", serving.aclose)
         writer.close()
 
 
@@ -103,20 +107,39 @@ async def test_it_looks_again_until_it_is_ended() -> None:
     assert (process.returncode, errors) == (0, b"")
 
 
+async def test_lines_are_written_until_nobody_reads_them() -> None:
+    """A table at each look, a blank line between two; a closed pipe ends it in silence."""
+    async with streaming() as proxy, asyncio.timeout(LIMIT_SECONDS * 2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sse_proxy", "top", "--admin", proxy.admin, "--interval", "0.1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [await asyncio.to_thread(process.stdout.readline) for _ in range(12)]
+        process.stdout.close()
+        code = await asyncio.to_thread(process.wait, LIMIT_SECONDS)
+        errors = process.stderr.read()
+        process.stderr.close()
+    assert [number for number, line in enumerate(lines) if line.startswith("sse-proxy ")] == [0, 7]
+    assert (lines[6], code, errors) == ("\n", 128 + signal.SIGPIPE, "")
+
+
 async def test_on_a_terminal_the_table_is_drawn_in_place() -> None:
     """In its own screen, which is left as it was; the proxy may be away for a while."""
     async with streaming() as proxy:
-        seen = await asyncio.to_thread(_drawn, proxy.admin)
+        terminal = Terminal("--admin", proxy.admin, "--interval", "0.1", command=["top"])
+        with closing(terminal):
+            await asyncio.to_thread(terminal.until, "Ctrl-C ends")
+            await proxy.stop()
+            await asyncio.to_thread(terminal.until, "connection refused")
+            terminal.interrupt()
+            assert await asyncio.to_thread(terminal.end) == 0
+    seen = terminal.written
     assert seen.count(HIDE) == seen.count(SHOW) == 1
     assert seen.index("\x1b[?1049h") < seen.index("openai_chat") < seen.index("\x1b[?1049l")
-
-
-def _drawn(admin: str) -> str:
-    with closing(Terminal("--admin", admin, "--interval", "0.1", command=["top"])) as terminal:
-        terminal.until("Ctrl-C ends")
-        terminal.interrupt()
-        assert terminal.end() == 0
-        return terminal.written
 
 
 async def test_a_guarded_port_is_asked_with_the_token(tmp_path: Path) -> None:
@@ -134,6 +157,25 @@ async def test_a_guarded_port_is_asked_with_the_token(tmp_path: Path) -> None:
     )
     assert (given.exit_code, by_settings.exit_code) == (0, 0)
     assert by_settings.stdout.startswith("sse-proxy ")
+
+
+@pytest.mark.parametrize(
+    "metrics, streams",
+    [("", "[]"), ("<p>{", "[]"), ('sse_proxy_build_info{version="1"} 1\n', "3"), ("", "<p>")],
+)
+async def test_what_answers_something_else_is_no_admin_port(metrics: str, streams: str) -> None:
+    """Though it has the paths."""
+
+    async def page(talk: Talk) -> None:
+        while True:
+            head = await talk.head()
+            body = (metrics if b" /metrics " in head else streams).encode()
+            await talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with peer(page) as server:
+        result = await top("--admin", server.url, "--once")
+    assert result.exit_code == 1
+    assert "what answers there is not the admin port of an sse-proxy" in result.stderr
 
 
 async def test_what_is_no_admin_port_is_one_line() -> None:
