@@ -84,6 +84,10 @@ class Terminal:
         assert found, self.written
         return found
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Make the terminal another size, as a window manager does."""
+        termios.tcsetwinsize(self._master, (rows, columns))
+
     def interrupt(self) -> int:
         """Ctrl-C; return how much was written before."""
         before = len(self.written)

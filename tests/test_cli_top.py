@@ -128,11 +128,14 @@ async def test_lines_are_written_until_nobody_reads_them() -> None:
 
 
 async def test_on_a_terminal_the_table_is_drawn_in_place() -> None:
-    """In its own screen, which is left as it was; the proxy may be away for a while."""
+    """In its own screen, which is left as it was, and to its size; the proxy may be away for a while."""
     async with streaming() as proxy:
         terminal = Terminal("--admin", proxy.admin, "--interval", "0.1", command=["top"])
         with closing(terminal):
             await asyncio.to_thread(terminal.until, "Ctrl-C ends")
+            assert "…" not in terminal.written
+            terminal.resize(24, 60)
+            await asyncio.to_thread(terminal.until, r"ID +ROUTE .*…")
             await proxy.stop()
             await asyncio.to_thread(terminal.until, "connection refused")
             terminal.interrupt()
