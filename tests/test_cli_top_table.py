@@ -198,6 +198,24 @@ def test_the_heading_tells_the_process_and_all_its_streams() -> None:
     assert table([])[1] == "0 streams open, 0 ended"
 
 
+@pytest.mark.parametrize(
+    "width, missing",
+    [
+        (120, set()),
+        (97, {"BEATS"}),
+        (90, {"BEATS", "SENT"}),
+        (78, {"BEATS", "SENT", "DIALECT"}),
+        (65, {"BEATS", "SENT", "DIALECT", "TTFT"}),
+    ],
+)
+def test_a_narrow_terminal_does_without_some_columns(width: int, missing: set[str]) -> None:
+    """What happens to a stream is told on any."""
+    heading, row = table([stream("0123456789", rate=2.5)], width=width)[-2:]
+    assert set(table([])[-1].split()) - set(heading.split()) == missing
+    assert row.endswith("streaming")
+    assert cells(row) <= width
+
+
 @pytest.mark.parametrize("height", [6, 10, 20])
 def test_it_fits_the_terminal(height: int) -> None:
     """What does not is counted."""

@@ -68,7 +68,7 @@ def lines_of(
     lines = _heading(totals, address, now)
     room = None if height is None else max(1, height - len(lines) - 1)
     rows = list(streams) if room is None or len(streams) <= room else list(streams[: room - 1])
-    lines += _table(rows)
+    lines += _table(rows, width)
     if len(rows) < len(streams):
         lines.append([Piece(f"and {len(streams) - len(rows)} more", ("dim",))])
     return [_cut(line, width) for line in lines[:height]]
@@ -100,20 +100,28 @@ _COLUMNS = (
     ("ID", False), ("ROUTE", False), ("DIALECT", False), ("AGE", True), ("TTFT", True), ("EVENTS", True),
     ("EV/S", True), ("LAST", True), ("BEATS", True), ("SENT", True), ("STATE", False),
 )  # fmt: skip
+#: Left out one after the other where the terminal is too narrow for all; most routes are named for their dialect.
+_DISPENSABLE = ("BEATS", "SENT", "DIALECT", "TTFT")
 
 
-def _table(streams: Sequence[Stream]) -> list[Line]:
-    rows = [[heading for heading, _right in _COLUMNS], *(_cells(row) for row in streams)]
+def _table(streams: Sequence[Stream], width: int | None) -> list[Line]:
+    headings = [heading for heading, _right in _COLUMNS]
+    rows = [headings, *(_cells(row) for row in streams)]
     widths = [max(cells(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    kept = list(range(len(_COLUMNS)))
+    for heading in _DISPENSABLE:
+        if width is None or sum(widths[column] + len(_GAP) for column in kept) - len(_GAP) <= width:
+            break
+        kept.remove(headings.index(heading))
     styles = [("bold",), *(_style(row) for row in streams)]
-    return [[Piece(_aligned(row, widths), style)] for row, style in zip(rows, styles, strict=True)]
+    return [[Piece(_aligned(row, widths, kept), style)] for row, style in zip(rows, styles, strict=True)]
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (
-        " " * (width - cells(text)) + text if right else text + " " * (width - cells(text))
-        for text, width, (_heading_, right) in zip(row, widths, _COLUMNS, strict=True)
-    )
+def _aligned(row: Sequence[str], widths: Sequence[int], kept: Sequence[int]) -> str:
+    padded = []
+    for column in kept:
+        blank = " " * (widths[column] - cells(row[column]))
+        padded.append(blank + row[column] if _COLUMNS[column][1] else row[column] + blank)
     return _GAP.join(padded).rstrip()
 
 
