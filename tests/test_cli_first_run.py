@@ -70,6 +70,13 @@ def test_a_server_is_known_by_its_answers(
     assert identify(answers) == expected
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a busy machine the time to answer; nobody else has to be waited for."""
+    monkeypatch.setattr(neighbours, "_WITHIN_SECONDS", LIMIT_SECONDS)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_server_on_a_port_is_found() -> None:
     """By the answers of the mock, which has Ollama's list of tags."""
     async with served(create_mock()) as port:
@@ -79,6 +86,7 @@ async def test_a_server_on_a_port_is_found() -> None:
     assert avoided == []
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_proxy_of_ours_is_not_taken_for_a_server() -> None:
     """Though the server behind it answers through it."""
     async with served(create_mock()) as mock, proxying(f"http://127.0.0.1:{mock}") as proxy:
@@ -132,6 +140,7 @@ async def neighbour(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
         yield port
 
 
+@pytest.mark.usefixtures("patient")
 async def test_serve_without_an_upstream_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """First what is missing, in one line, and exit code 2 as ever; never the proxy's own port."""
     async with neighbour(monkeypatch) as port:

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
 import ssl
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from sse_proxy.cli import main
 from sse_proxy.demo import create_mock, expected_text
 from sse_proxy.demo.defects import DEFECTS
+from sse_proxy.watch.following import Following
+from sse_proxy.watch.human import Raw
+from sse_proxy.watch.view import Line
 
 from .conftest import LIMIT_SECONDS
 from .streaming import proxying, served
-from .terminal import Terminal
+from .tailing import EVENT_STREAM, tail, told
 from .upstream_peers import Talk, peer
-
-EVENT_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-#: Of an endless stream, to be ended from outside.
-ENDLESS = EVENT_STREAM + b"\r\ndata: 1\n\n"
-
-
-async def tail(*arguments: str, **environ: str) -> Result:
-    """Run the command in a thread, so that servers in the test's own loop can answer."""
-    run = CliRunner(env={"NO_COLOR": None, "FORCE_COLOR": None, **environ}).invoke
-    return await asyncio.to_thread(run, main, ["tail", *arguments], prog_name="sse-proxy", color=True)
-
-
-async def told(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """Return the exit code and the objects of ``--json``."""
-    result = await tail("--json", *arguments)
-    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -64,12 +45,12 @@ async def test_an_answer_is_told_whole_with_its_text(mock: str, api: str, dialec
 async def test_through_the_proxy_its_heartbeats_are_seen(mock: str) -> None:
     """Those before the first event too, which are none themselves."""
     async with proxying(mock, heartbeat_seconds=0.05, commit_after_seconds=0.05) as proxy:
-        url = f"http://127.0.0.1:{proxy.port}?prefill=0.5&tokens=3&rate=0"
+        url = f"http://127.0.0.1:{proxy.port}?prefill=1&tokens=3&rate=0"
         code, [_head, *marks, end] = await told(url, "--openai", "m")
     kinds = [mark["kind"] for mark in marks]
     assert (code, kinds[0], marks[0]["data"], kinds[-1]) == (0, "comment", "ping", "event")
     assert end["heartbeats"] == kinds.count("comment") > 0
-    assert end["ttft_seconds"] >= 0.5
+    assert end["ttft_seconds"] >= 1
 
 
 async def test_every_defect_of_the_mock_ends_as_the_proxy_ends_it(mock: str) -> None:
@@ -112,19 +93,23 @@ async def test_a_refusal_is_shown_with_its_body(mock: str) -> None:
 
 async def test_raw_shows_the_bytes_as_they_came() -> None:
     """A line for each read, nothing repaired."""
+    seen: list[str] = []
+    first_seen = asyncio.Event()
 
     async def two_parts(talk: Talk) -> None:
         await talk.answer(EVENT_STREAM + b"Content-Length: 17\r\n\r\ndata:1\r\n\r\n")
-        await released.wait()
+        await first_seen.wait()
         await talk.say(b": \xffnd\n\n")
 
-    released = asyncio.Event()
-    async with peer(two_parts) as server:
-        asyncio.get_running_loop().call_later(0.2, released.set)
-        result = await tail(server.url, "--raw")
-    lines = [line.split(" B  ")[1] for line in result.stdout.splitlines() if " B  " in line]
-    assert lines == ["data:1\\r\\n\\r\\n", ": \\xffnd\\n\\n"]
-    assert result.exit_code == 0
+    def write(lines: Iterable[Line]) -> None:
+        seen.extend("".join(piece.text for piece in line) for line in lines)
+        if " B  " in seen[-1]:
+            first_seen.set()
+
+    async with peer(two_parts) as server, asyncio.timeout(LIMIT_SECONDS):
+        ending = await Following(Raw(), write).run(httpx.Request("GET", server.url), None)
+    assert [line.split(" B  ")[1] for line in seen if " B  " in line] == ["data:1\\r\\n\\r\\n", ": \\xffnd\\n\\n"]
+    assert ending.is_whole
 
 
 async def test_the_request_is_the_user_s_own() -> None:
@@ -227,81 +212,14 @@ async def test_a_server_that_is_not_there_is_one_line(url: str, why: str) -> Non
     assert result.stderr == f"sse-proxy: {url}: {why}\n"
 
 
-def test_two_outputs_are_a_mistake() -> None:
-    """Exit code 2, as for every wrong option."""
-    result = CliRunner().invoke(main, ["tail", "h", "--raw", "--json"], prog_name="sse-proxy")
-    assert (result.exit_code, result.stderr) == (2, "sse-proxy: --raw and --json are two outputs, expected one\n")
-
-
-async def _endless(talk: Talk) -> None:
-    await talk.answer(ENDLESS)
-    await talk.gone()
-
-
-async def _started(url: str, *flags: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sse_proxy", "tail", url, *flags),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def test_ctrl_c_ends_with_the_summary() -> None:
-    """What came so far, exit code 130, no traceback; the server sees the connection closed."""
-    async with peer(_endless) as server, asyncio.timeout(LIMIT_SECONDS * 2):
-        process = await _started(server.url, "--json")
-        assert process.stdout is not None
-        lines = [json.loads(await process.stdout.readline()) for _ in range(2)]
-        process.send_signal(signal.SIGINT)
-        rest, errors = await process.communicate()
-    assert [line["kind"] for line in lines] == ["head", "event"]
-    assert (json.loads(rest)["outcome"], errors, process.returncode) == ("stopped", b"", 130)
-
-
-async def test_a_reader_that_has_had_enough_ends_it_in_silence() -> None:
-    """As ``| head`` does: no traceback, and the exit code of other programs."""
-
-    async def flood(talk: Talk) -> None:
-        await talk.answer(EVENT_STREAM + b"\r\n")
-        while not talk.writer.transport.is_closing():
-            await talk.say(b"data: 1\n\n")
-            await asyncio.sleep(0.01)
-
-    async with peer(flood) as server, asyncio.timeout(LIMIT_SECONDS * 2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sse_proxy", "tail", server.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        await asyncio.to_thread(process.stdout.readline)
-        process.stdout.close()
-        code = await asyncio.to_thread(process.wait, LIMIT_SECONDS)
-        errors = process.stderr.read()
-        process.stderr.close()
-    assert (code, errors) == (128 + signal.SIGPIPE, b"")
-
-
-async def test_on_a_terminal_there_are_colours_and_no_line_is_too_long() -> None:
-    """Unless NO_COLOR says otherwise; elsewhere FORCE_COLOR does."""
-    long = b"data: " + b"x" * 500 + b"\n\n"
-
-    async def once(talk: Talk) -> None:
-        await talk.answer(EVENT_STREAM + b"Content-Length: %d\r\n\r\n" % len(long) + long)
-
-    async with peer(once) as server:
-        seen = await asyncio.to_thread(_on_a_terminal, server.url)
-        plain = await asyncio.to_thread(_on_a_terminal, server.url, NO_COLOR="1")
-        forced = await tail(server.url, FORCE_COLOR="1")
-        piped = await tail(server.url)
-    assert "\x1b[32m" in seen
-    assert "\x1b" not in plain
-    assert all(len(line) < 100 for line in plain.splitlines() if "xxx" in line)
-    assert "\x1b[32m" in forced.stdout
-    assert "\x1b" not in piped.stdout
-    assert "x" * 500 in piped.stdout
-
-
-def _on_a_terminal(url: str, **environ: str) -> str:
-    with closing(Terminal(url, command=["tail"], environ=environ)) as terminal:
-        assert terminal.end() == 0
-        return terminal.written
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["h", "--raw", "--json"], "--raw and --json are two outputs, expected one"),
+        (["http://xn--/"], "url: got 'http://xn--/', expected http://HOST[:PORT][/PATH], or https://"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
+    """As for every command."""
+    result = CliRunner().invoke(main, ["tail", *arguments], prog_name="sse-proxy")
+    assert (result.exit_code, result.stderr) == (2, f"sse-proxy: {message}\n")

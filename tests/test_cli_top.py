@@ -184,6 +184,8 @@ async def test_what_is_no_admin_port_is_one_line() -> None:
     """Nobody, the traffic port, or some other server; exit code 1."""
     nobody = await top("--admin", "http://127.0.0.1:1", "--once")
     assert (nobody.exit_code, nobody.stderr) == (1, "sse-proxy: http://127.0.0.1:1: connection refused\n")
+    nameless = await top("--admin", "http://a..b", "--once")
+    assert (nameless.exit_code, nameless.stderr) == (1, "sse-proxy: http://a..b: the name cannot be resolved\n")
     async with served(create_mock()) as port:
         other = await top("--admin", f"http://user:secret@127.0.0.1:{port}", "--once")
     assert other.exit_code == 1
@@ -193,6 +195,8 @@ async def test_what_is_no_admin_port_is_one_line() -> None:
 @pytest.mark.parametrize(
     "arguments, message",
     [
+        (["--admin", "ftp://h"], "--admin: got 'ftp://h', expected http://HOST:PORT"),
+        (["--admin", "http://xn--"], "--admin: got 'http://xn--', expected http://HOST:PORT"),
         (["--admin", "http://"], "--admin: got 'http://', expected http://HOST:PORT"),
         (["--interval", "0"], "Invalid value for '--interval': 0.0 is not in the range x>=0.1."),
         (["--sort", "name"], "Invalid value for '--sort': 'name' is not one of "),

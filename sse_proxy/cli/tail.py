@@ -59,7 +59,11 @@ async def _tail(asked: Asked, view: View) -> int:
 
     if asked.header("Accept-Encoding") is None:
         asked = asked.with_header("Accept-Encoding", "identity")
-    request = httpx.Request(asked.method, asked.url, headers=list(asked.headers), content=asked.body or None)
+    try:
+        request = httpx.Request(asked.method, asked.url, headers=list(asked.headers), content=asked.body or None)
+        _ = request.url.host
+    except (httpx.InvalidURL, UnicodeError) as error:  # a host that cannot be one
+        raise click.UsageError(f"url: got {asked.url!r}, expected http://HOST[:PORT][/PATH], or https://") from error
     try:
         ending = await Following(view, Writer().write).run(request, asked.ssl_context())
     except Unreachable as error:

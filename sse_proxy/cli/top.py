@@ -86,7 +86,12 @@ def _where(admin: str | None, token_file: Path | None) -> tuple[str, str | None]
         admin = f"http://{format_address(admin_address(settings))}"
     elif "://" not in admin:
         admin = f"http://{admin}"
-    if not httpx.URL(admin).host:
+    try:
+        url = httpx.URL(admin)
+        usable = url.scheme in {"http", "https"} and bool(url.host)
+    except (httpx.InvalidURL, UnicodeError):
+        usable = False
+    if not usable:
         raise click.UsageError(f"--admin: got {mask(admin)!r}, expected http://HOST:PORT")
     path = token_file or settings.admin_token_file
     if path is None:

@@ -82,6 +82,8 @@ class Admin:
             answer = self._client.get(path)
         except httpx.TimeoutException as error:
             raise AdminError(f"no answer within {_TIMEOUT_SECONDS:g} seconds") from error
+        except UnicodeError as error:
+            raise AdminError("the name cannot be resolved") from error
         except httpx.HTTPError as error:
             raise AdminError(_ERRNO.sub("", str(error)).lower()) from error
         if answer.status_code == httpx.codes.UNAUTHORIZED:
