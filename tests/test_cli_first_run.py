@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -237,16 +234,3 @@ def test_the_shell_completes_commands_and_flags() -> None:
     assert "_SSE_PROXY_COMPLETE=bash_source sse-proxy" in CliRunner().invoke(main, ["--help"]).stdout
     script = CliRunner(env={"_SSE_PROXY_COMPLETE": "bash_source"}).invoke(main, [], prog_name="sse-proxy")
     assert "complete -o nosort -F _sse_proxy_completion sse-proxy" in script.stdout
-
-
-def test_tail_and_top_do_without_rich(tmp_path: Path) -> None:
-    """It is an extra: the base install has the same output, but for the table that is drawn in place."""
-    hidden = tmp_path / "rich.py"
-    hidden.write_text("raise ImportError('not installed')\n")
-    code = "import sys; from sse_proxy.cli.top import _console; sys.exit(0 if _console() is None else 1)"
-    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", code], env=environ, check=False, timeout=LIMIT_SECONDS)
-    assert run.returncode == 0
-    tail = [sys.executable, "-m", "sse_proxy", "tail", "http://127.0.0.1:1"]
-    told = subprocess.run(tail, env=environ, check=False, timeout=LIMIT_SECONDS, capture_output=True, text=True)
-    assert (told.returncode, told.stderr) == (1, "sse-proxy: http://127.0.0.1:1: connection refused\n")

@@ -1,12 +1,13 @@
-"""`sse-proxy tail` against real servers: what it shows, how it ends, and that it is tidy when it is ended."""
+"""`sse-proxy tail` against real servers: what it asks, what it shows, and what it makes of how they end."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
 from click.testing import CliRunner

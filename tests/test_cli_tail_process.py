@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 from .conftest import LIMIT_SECONDS
 from .tailing import EVENT_STREAM, tail
@@ -90,3 +92,16 @@ def _on_a_terminal(url: str, **environ: str) -> str:
     with closing(Terminal(url, command=["tail"], environ=environ)) as terminal:
         assert terminal.end() == 0
         return terminal.written
+
+
+def test_tail_and_top_do_without_rich(tmp_path: Path) -> None:
+    """It is an extra: the base install has the same output, but for the table that is drawn in place."""
+    hidden = tmp_path / "rich.py"
+    hidden.write_text("raise ImportError('not installed')\n")
+    code = "import sys; from sse_proxy.cli.top import _console; sys.exit(0 if _console() is None else 1)"
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environ, check=False, timeout=LIMIT_SECONDS)
+    assert run.returncode == 0
+    tail = [sys.executable, "-m", "sse_proxy", "tail", "http://127.0.0.1:1"]
+    told = subprocess.run(tail, env=environ, check=False, timeout=LIMIT_SECONDS, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (1, "sse-proxy: http://127.0.0.1:1: connection refused\n")
