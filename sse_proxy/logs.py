@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import structlog
 
+from .colours import wants_colours
 from .metrics.base import StreamReport
 
 __all__ = ["configure", "log_stream"]
@@ -65,7 +66,9 @@ def configure(level: str, format: Literal["auto", "json", "console"]) -> None:  
     """Send all records of *level* and above to stderr, in *format*; ``auto`` is ``console`` on a terminal."""
     console = format == "console" or (format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=wants_colours(sys.stderr))
+        if console
+        else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(renderer))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Mapping, Sequence
 
 from .conftest import LIMIT_SECONDS
 
@@ -19,6 +20,7 @@ __all__ = ["HIDE", "SHOW", "Terminal", "screen_of"]
 #: What hides and shows the cursor.
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
+_DEMO = ("demo", "--port", "0", "--admin-port", "0")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -41,17 +43,20 @@ def screen_of(written: str) -> list[str]:
 
 
 class Terminal:
-    """``sse-proxy demo`` on a pseudo-terminal; what it writes is read at once, so that it never has to wait."""
+    """``sse-proxy demo`` on a pseudo-terminal; what it writes is read at once, so that it never has to wait.
 
-    def __init__(self, *flags: str) -> None:
+    Another *command* in its place; *environ*: variables besides the test's own.
+    """
+
+    def __init__(self, *flags: str, command: Sequence[str] = _DEMO, environ: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 100))
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "sse_proxy", "demo", "--port", "0", "--admin-port", "0", *flags],
+            [sys.executable, "-m", "sse_proxy", *command, *flags],
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1"},
+            env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", **(environ or {})},
         )
         os.close(slave)
         self.written = ""
@@ -78,6 +83,10 @@ class Terminal:
             )
         assert found, self.written
         return found
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Make the terminal another size, as a window manager does."""
+        termios.tcsetwinsize(self._master, (rows, columns))
 
     def interrupt(self) -> int:
         """Ctrl-C; return how much was written before."""

@@ -19,7 +19,7 @@ ROOT = Path(sse_proxy.__file__).parent
 
 # Top-level modules and packages from the ground up. Those of one floor may know each other, but not in a circle.
 FLOORS = (
-    ("errors", "flag", "outcome", "version"),
+    ("colours", "errors", "flag", "outcome", "version"),
     ("settings",),
     ("core",),
     (
@@ -52,6 +52,7 @@ FLOORS = (
         "routing",
         "server",
         "streaming",
+        "watch",
     ),
     ("app",),
     ("__init__", "__main__", "cli", "demo"),

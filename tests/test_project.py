@@ -57,7 +57,7 @@ def test_importing_is_quiet_whatever_the_environment_says() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    """Only the loader of settings reads variables; the metrics look for prometheus-client's own one."""
+    """Only the loader of settings reads ours; the metrics look for prometheus-client's, and colours for everybody's."""
     readers = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
@@ -67,7 +67,7 @@ def test_the_environment_is_read_in_one_place() -> None:
             if isinstance(node, ast.Attribute)
         )
     }
-    assert readers == {"settings/load.py", "metrics/prometheus.py"}
+    assert readers == {"colours.py", "settings/load.py", "metrics/prometheus.py"}
 
 
 def test_importing_brings_neither_command_line_nor_server_nor_demo() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sse_proxy.settings import Settings, audit
+from sse_proxy.settings import Settings, audit, risks_at_start
 from sse_proxy.settings.audit import is_loopback
 
 TOKENS = Path("tokens")
@@ -44,6 +44,29 @@ def test_a_risky_combination_is_one_sentence(given: dict[str, Any], beginning: s
     [sentence] = audit(Settings(**given))
     assert sentence.startswith(beginning)
     assert "\n" not in sentence
+
+
+def test_an_open_resume_is_a_risk_of_its_own() -> None:
+    """Besides the open port: those without a key are one caller to it."""
+    settings = Settings(host="::", resume="memory")
+    assert [sentence.partition(":")[0] for sentence in audit(settings)] == [
+        "host is not loopback and auth_tokens_file is not set",
+        "resume with a host that is not loopback and no auth_tokens_file",
+    ]
+
+
+def test_a_late_heartbeat_of_a_route_counts_too() -> None:
+    """It is its streams that are cut."""
+    route = {"path": "/v1/*", "heartbeat_seconds": 60}
+    [sentence] = audit(Settings.model_validate({"routes": [route]}))
+    assert sentence.startswith("heartbeat_seconds is 30 or more")
+
+
+def test_a_start_warns_of_what_is_not_usual() -> None:
+    """In a container all addresses are listened on; low heartbeats are told of when the settings are read."""
+    assert risks_at_start(Settings(host="::", admin_host="::", heartbeat_seconds=2)) == []
+    settings = Settings(host="::", resume="memory", heartbeat_seconds=30)
+    assert risks_at_start(settings) == audit(settings)[1:]
 
 
 def test_a_token_file_answers_the_question_who_may() -> None:

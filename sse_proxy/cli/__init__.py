@@ -23,8 +23,8 @@ _COMMANDS = {
     "config": ("config", "Show the effective settings, their JSON Schema, or what is risky about them."),
     "healthcheck": ("healthcheck", "Ask the admin port whether the proxy is alive; exit code 0 or 1."),
     "doctor": ("later", "Say what is wrong with a stream, hop by hop (not in this version)."),
-    "tail": ("later", "Show a stream's events and their gaps (not in this version)."),
-    "top": ("later", "Show the streams of a running proxy (not in this version)."),
+    "tail": ("tail", "Show a stream's events with their gaps, its heartbeats and its defects."),
+    "top": ("top", "Show the open streams of a running proxy, again and again."),
 }
 
 
@@ -96,6 +96,9 @@ def main(ctx: click.Context) -> None:
     """A streaming proxy for LLM servers: heartbeats, honest endings, timeouts, metrics.
 
     Settings come from flags, then the environment (SSE_PROXY_<NAME>), then --config FILE.toml, then defaults.
+
+    Completion of commands and flags, for bash (or zsh_source, fish_source):
+    eval "$(_SSE_PROXY_COMPLETE=bash_source sse-proxy)"
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

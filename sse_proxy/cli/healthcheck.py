@@ -10,15 +10,12 @@ import click
 from ..settings import SettingsError
 from ..sockets import format_address
 from .options import load, setting_options
+from .reach import admin_address
 
 __all__ = ["COMMANDS"]
 
 # Less than the intervals and timeouts that containers are probed with.
 _TIMEOUT_SECONDS = 3.0
-
-# Where to reach a listener on all addresses from its own machine. `::` is IPv4 too (`sockets.listen`), and only that
-# in the many containers that have no IPv6.
-_REACHABLE_AT = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104 -- not listened on
 
 
 @click.command()
@@ -31,8 +28,7 @@ def healthcheck(config: str | None, **flags: Any) -> int:
         # A container runtime knows 0 and 1 only; 2 is reserved.
         click.echo(f"unhealthy: {error}", err=True)
         return 1
-    host = settings.admin_host.removeprefix("[").removesuffix("]")
-    host, port = _REACHABLE_AT.get(host, host), settings.admin_port
+    host, port = admin_address(settings)
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/healthz")

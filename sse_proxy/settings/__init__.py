@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .audit import audit
+from .audit import audit, risks_at_start
 from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
 from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
 from .routes import Route
@@ -20,4 +20,5 @@ __all__ = [
     "audit",
     "load_settings",
     "mask",
+    "risks_at_start",
 ]

@@ -1,7 +1,8 @@
 """Combinations of settings that are valid but that somebody will regret, each as one sentence.
 
 A table of rules: when one holds, its sentence is told. Pure.
-`sse-proxy config --audit` turns the list into exit code 1.
+`sse-proxy config --audit` turns the list into exit code 1. `sse-proxy serve` warns of them when it starts, but for what
+every container has, which is guarded by what is around it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from .model import Settings
 
-__all__ = ["audit", "is_loopback"]
+__all__ = ["audit", "is_loopback", "risks_at_start"]
 
 # Figures of others, all defaults: the shortest idle timeouts of hops in front (Google's load balancer, Heroku, CDNs),
 # Kubernetes' terminationGracePeriodSeconds, and the longest keep-alive of a load balancer (Google's, fixed).
@@ -30,7 +31,12 @@ def is_loopback(host: str) -> bool:
 
 def audit(settings: Settings) -> list[str]:
     """The risks of *settings*, one sentence each, in a fixed order; empty when there is none."""
-    return [sentence for is_risky, sentence in _RULES if is_risky(settings)]
+    return [sentence for is_risky, sentence in (*_USUAL_RULES, *_RULES) if is_risky(settings)]
+
+
+def risks_at_start(settings: Settings) -> list[str]:
+    """Those of `audit` that a process warns of when it starts; low heartbeats it is warned of when they are read."""
+    return [sentence for is_risky, sentence in _RULES if is_risky(settings) and is_risky is not _has_low_heartbeats]
 
 
 def _is_open(settings: Settings) -> bool:
@@ -53,11 +59,30 @@ def _bridges_are_locked(settings: Settings) -> bool:
     return settings.auth_tokens_file is not None and any(route.is_bridge for route in settings.effective_routes)
 
 
-_RULES: tuple[tuple[Callable[[Settings], bool], str], ...] = (
+def _has_low_heartbeats(settings: Settings) -> bool:
+    return 0 < settings.heartbeat_seconds < 5
+
+
+def _has_late_heartbeats(settings: Settings) -> bool:
+    given = [settings.heartbeat_seconds, *(route.heartbeat_seconds or 0 for route in settings.effective_routes)]
+    return any(seconds >= _SHORTEST_IDLE_SECONDS for seconds in given)
+
+
+_Rules = tuple[tuple[Callable[[Settings], bool], str], ...]
+
+# Where a network policy, a service or a firewall stands in front, this is as it should be.
+_USUAL_RULES: _Rules = (
     (_is_open, "host is not loopback and auth_tokens_file is not set: whoever reaches the port uses the upstream"),
     (
         _is_admin_open,
         "admin_host is not loopback and admin_token_file is not set: whoever reaches the port can drain this process",
+    ),
+)
+
+_RULES: _Rules = (
+    (
+        lambda settings: settings.resume != "off" and _is_open(settings),
+        "resume with a host that is not loopback and no auth_tokens_file: keyless callers share their streams",
     ),
     (
         lambda settings: "*" in settings.cors_origins and settings.auth_tokens_file is not None,
@@ -81,11 +106,11 @@ _RULES: tuple[tuple[Callable[[Settings], bool], str], ...] = (
     ),
     (_has_no_heartbeat, "heartbeats are off: hops in front cut a silent stream, many after 60 seconds, some after 30"),
     (
-        lambda settings: 0 < settings.heartbeat_seconds < 5,
+        _has_low_heartbeats,
         "heartbeat_seconds is below 5: some SDKs give up after 300 heartbeats in a row",
     ),
     (
-        lambda settings: settings.heartbeat_seconds >= _SHORTEST_IDLE_SECONDS,
+        _has_late_heartbeats,
         "heartbeat_seconds is 30 or more: some hops cut a stream that is silent for 30 seconds",
     ),
     (
