@@ -18,6 +18,7 @@ from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
+from .probe import Probe
 from .proxy import ReverseProxy
 from .replay.base import Journal
 from .replay.stores import open_journal
@@ -61,11 +62,8 @@ def create_app(
     if (journal := _journal(settings, metrics)) is not None:
         attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
         resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
-    proxy = ReverseProxy(
-        settings,
-        create_transport(settings) if transport is None else transport,
-        on_shutdown=None if journal is None else journal.close,
-    )
+    transport = create_transport(settings) if transport is None else transport
+    proxy = ReverseProxy(settings, transport, on_shutdown=None if journal is None else journal.close)
     middleware = SSEMiddleware(
         proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
     )
@@ -76,6 +74,7 @@ def create_app(
         metrics=metrics,
         upstream_ready=upstream_ready,
         streams=None if attaching is None else Endpoints(attaching, settings),
+        test_stream=Probe(settings, lifecycle=lifecycle) if settings.probe else None,
         render=_render,
     )
 

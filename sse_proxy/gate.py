@@ -43,6 +43,7 @@ from .core.headers import (
     without,
 )
 from .core.owner import owner_of
+from .core.probing import PROBE
 from .core.target import own_path, reserved_name
 from .core.trusted import TrustedProxies
 from .cors import CorsPolicy
@@ -66,7 +67,8 @@ class Gate:
     """ASGI app around *app*; lifespan scopes pass, websockets are refused.
 
     *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *streams*: answers for the reserved names of kept streams; None
-    where none are kept. *render*: makes error bodies. *clock*: monotonic seconds.
+    where none are kept. *test_stream*: the same for the doctor's. *render*: makes error bodies. *clock*: monotonic
+    seconds.
 
     Raises:
         SettingsError: ``auth_tokens_file`` is not usable.
@@ -82,11 +84,13 @@ class Gate:
         metrics: Metrics,
         upstream_ready: Callable[[], bool],
         streams: ASGIApp | None = None,
+        test_stream: ASGIApp | None = None,
         render: RenderError = lambda _scope, error: render_plain(error),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._streams = streams
+        self._named = {STREAMS: streams, PROBE: test_stream}
         self._owner_headers = settings.resume_owner_headers
         self._lifecycle = lifecycle
         self._metrics = metrics
@@ -141,12 +145,12 @@ class Gate:
         if self._cors and self._cors.is_preflight(scope["method"], scope["headers"]):
             await exchange.respond(204, [])
             return None
-        app, name = self._app, reserved_name(*own_path(scope))
-        if name is not None:
-            if self._streams is None or name.partition("/")[0] != STREAMS:
+        app: ASGIApp | None = self._app
+        if (name := reserved_name(*own_path(scope))) is not None:
+            app = self._named.get(name.partition("/")[0])
+            if app is None:
                 await self._probe(name, scope["method"], exchange)
                 return None
-            app = self._streams
         if self._lifecycle.refusing:
             raise Refused("the proxy is shutting down")
         _check_forwardable(scope["method"], scope["headers"])

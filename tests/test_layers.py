@@ -34,6 +34,7 @@ FLOORS = (
         "handshake",
         "listener",
         "middleware",
+        "probe",
         "proxy",
         "readiness",
         "resume",
@@ -42,7 +43,7 @@ FLOORS = (
         "streaming",
     ),
     ("app",),
-    ("__init__", "__main__", "cli", "demo"),
+    ("__init__", "__main__", "cli", "demo", "doctor"),
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
