@@ -121,7 +121,7 @@ def test_the_version_is_shown() -> None:
             ["serve", "--config", "/none"],
             'config: got "/none", expected a readable TOML file: No such file or directory',
         ),
-        (["doctor", "http://a", "--openai", "m"], "doctor is not in this version"),
+        (["doctor", "ftp://a"], "url: got 'ftp://a', expected http://HOST[:PORT][/PATH], or https://"),
         (["tail"], "tail is not in this version"),
         (["top", "-x"], "top is not in this version"),
     ],

@@ -17,4 +17,4 @@ def _later(name: str) -> click.Command:
     return command
 
 
-COMMANDS = {name: _later(name) for name in ("doctor", "tail", "top")}
+COMMANDS = {name: _later(name) for name in ("tail", "top")}

@@ -1,0 +1,46 @@
+"""One answer with all that is known of it: what the judges get. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .hop import Hop
+from .hops import recognised
+from .observed import Answer, End
+from .probed import Probed, probed_of
+from .reading import Stream, read_stream
+
+__all__ = ["Case", "case_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """See the module header."""
+
+    answer: Answer
+    stream: Stream
+    #: None where the answer is no probe's.
+    probed: Probed | None
+    #: Those that are known to be on the way.
+    hops: tuple[Hop, ...]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the stream ended before it was through, and not by the doctor's or the proxy's own doing."""
+        if self.answer.end is End.CUT:
+            return True
+        # Without framing nothing but the last event tells a cut from an end.
+        return self.probed is not None and not self.probed.ended and self.answer.end in {End.CLOSED, End.COMPLETE}
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a byte before the end."""
+        return self.answer.ended_at - self.answer.last_byte_at
+
+
+def case_of(answer: Answer) -> Case:
+    """What is known of *answer*."""
+    stream = read_stream(answer)
+    probed = probed_of(stream)
+    hops = recognised([*answer.headers, *(probed.headers if probed else ())])
+    return Case(answer=answer, stream=stream, probed=probed, hops=tuple(hops))
