@@ -47,8 +47,14 @@ _RICH = {
 @click.option(
     "--origin", metavar="ORIGIN", help="Ask as a page of ORIGIN would, such as https://app.example, for CORS."
 )
+@click.option(
+    "--break-post",
+    is_flag=True,
+    help="Break the connection of one POST, to see whether a hop sends it again. Not in production: a hop with several "
+    "servers may take the proxy for down for some seconds.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-def doctor(*, asked: Asked, idle: float, total: float, origin: str | None, as_json: bool) -> int:
+def doctor(*, asked: Asked, idle: float, total: float, origin: str | None, break_post: bool, as_json: bool) -> int:
     """Say what is wrong with a stream, hop by hop; exit code 1 when something is.
 
     An sse-proxy with --probe (demo has it on) is asked for test streams, which cost nothing, through all that stands in
@@ -63,7 +69,15 @@ def doctor(*, asked: Asked, idle: float, total: float, origin: str | None, as_js
     asked.ssl_context()  # a file without certificates is told of before anything is sent
     request = Request(method=asked.method, url=asked.url, headers=asked.headers, body=asked.body)
     own = asked.method != "GET" or asked.url != asked.base_url
-    wish = Wish(request=request, url=asked.base_url, own_request=own, origin=origin, idle=idle, total=total)
+    wish = Wish(
+        request=request,
+        url=asked.base_url,
+        own_request=own,
+        origin=origin,
+        idle=idle,
+        total=total,
+        break_post=break_post,
+    )
     asker = Asker(asked.ssl_context)
     report = asyncio.run(Examination(wish, asker, _tell).run())
     if as_json:

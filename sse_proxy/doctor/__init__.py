@@ -4,7 +4,3 @@
 The modules named ``judge_…`` find what is wrong, from observations alone; `hops` knows whose fault it may be.
 `examination` decides what is asked in which order, and `report` tells it. All but `asking` and `examination` are pure.
 """
-
-from __future__ import annotations
-
-__all__: list[str] = []

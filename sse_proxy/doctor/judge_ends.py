@@ -46,10 +46,13 @@ def judge_end(case: Case) -> Iterator[Finding]:
 
 def _cut(case: Case) -> Finding:
     after, silence = case.answer.ended_at, case.silence
+    if _is_announced(case):
+        return _total(case)
     if silence >= _LONG_SILENCE_SECONDS:
         return _limit(case, "idle-cut", f"cut {after:.1f} s after the request, after {silence:.1f} s of silence")
     events = len(case.stream.events)
     seen = f"cut {after:.1f} s after the request, after {events} events, in the middle of the body"
+    seen += f" and after {silence:.1f} s of silence" if silence >= 1 else ""
     culprit, knob = _suspects(after, frozenset({Kind.TOTAL}), case)
     return Finding(
         id="cut",
@@ -129,6 +132,12 @@ def _announced_seconds(case: Case) -> float:
     return int(told) / 1000 if told.isascii() and told.isdigit() else 0.0
 
 
+def _is_announced(case: Case) -> bool:
+    """Whether the stream ended when a hop had told that it would end it; Envoy then waits for another second."""
+    seconds = _announced_seconds(case)
+    return seconds > 0 and seconds - 0.5 <= case.answer.ended_at <= seconds + 3
+
+
 def _swallowed() -> Finding:
     return Finding(
         id="heartbeats-lost",
@@ -140,9 +149,8 @@ def _swallowed() -> Finding:
 
 def _total(case: Case) -> Finding:
     after = case.answer.ended_at
-    told = _announced_seconds(case)
     seen = f"cut {after:.1f} s after the request, whatever was sent"
-    if told and told - 0.5 <= after <= told + 3:
+    if _is_announced(case):
         culprit, knob = blamed("total-limit", case.hops)
     else:
         culprit, knob = _suspects(after, frozenset({Kind.TOTAL}), case)

@@ -88,8 +88,8 @@ def _body_kind(case: Case) -> Iterator[Finding]:
 
 
 def _length(case: Case) -> Iterator[Finding]:
-    length = case.answer.header("content-length")
-    if length is not None and case.stream.events:
+    length, framing = case.answer.header("content-length"), case.stream.framing
+    if length is not None and (framing is Framing.SSE or len(case.stream.events) > 1):
         yield _blaming(
             case,
             "content-length",

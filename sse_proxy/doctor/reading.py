@@ -17,9 +17,10 @@ from ..core.documents import json_object
 from ..core.framers import Framing, RecordFramer, framer_for
 from ..core.framers.event_stream import Framer
 from ..core.headers import first, media_type
+from ..core.negotiation import agreed_framing
 from ..core.reader import Reader
 from ..core.repair import repair_payload
-from ..core.sniff import Kind, framing_of_media_type, sniff, sniff_whole
+from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff, sniff_whole
 from ..core.sse import Event, Repairs
 from ..errors import EventTooLarge, UpstreamProtocolError
 from .observed import Answer, Request
@@ -104,6 +105,8 @@ def read_stream(answer: Answer) -> Stream:
     promised = framing_of_media_type(media_type(first(answer.raw_headers, b"content-type")))
     framing = _framing(b"".join(piece for _, _, piece in pieces), promised)
     stream = Stream(framing=framing, dialect=dialect, broken=broken)
+    if promised is Framing.SSE and isinstance(framing, Framing) and framing is not Framing.SSE:
+        stream.note("missing_fields")
     if isinstance(framing, Framing):
         reading = _Reading(stream, framing)
         reading.run(pieces)
@@ -137,8 +140,10 @@ def _raw(request: Request) -> list[tuple[bytes, bytes]]:
 
 
 def _framing(body: bytes, promised: Framing | None) -> Framing | Kind:
-    found = sniff(body[:4096], promised)
-    return sniff_whole(body, promised) if found is None else found
+    found = sniff(body[:SNIFF_BYTES], promised)
+    if found is None:
+        found = sniff_whole(body, promised)
+    return agreed_framing(promised, found, textual=False) or found
 
 
 class _Reading:
