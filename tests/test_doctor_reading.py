@@ -10,7 +10,8 @@ import pytest
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.sniff import Kind
 from sse_proxy.doctor.observed import End, Request
-from sse_proxy.doctor.reading import Stream, read_stream
+from sse_proxy.doctor.reading import read_stream
+from sse_proxy.doctor.stream import Stream
 
 from .doctor_cases import CHAT, SSE, answer
 
@@ -78,7 +79,7 @@ def test_the_first_event_tells_the_api_where_the_request_does_not() -> None:
         (b"data: a\r\rdata: b\r\r", {"line_endings": [1, 2, 3, 4]}),
         (b"data:a\n\ndata: b\n\n", {"missing_space": [1]}),
         (b"data: a\n\n\n\ndata: b\n\n", {"extra_blank_lines": [3, 4]}),
-        (b"data: a\n\ndata: \xff\n\n", {"invalid_utf8": [4]}),
+        (b"data: a\n\ndata: \xff\n\n", {"invalid_utf8": [3]}),
         (b"data: a\n\ndata: b", {"missing_blank_line": [3]}),
         (b"data: a\n\ndata: b\n", {"missing_blank_line": [3]}),
         (b"id: 1\ndata: a\n\n: ping\n\ndata: b\n\n", {"comment_block_with_ids": [5]}),
@@ -94,10 +95,10 @@ def test_defects_of_any_event_stream_have_their_lines(body: bytes, expected: dic
     "body, expected",
     [
         (_CHUNK[:-1] + _LAST + _DONE, {"single_newline": [2]}),
-        (b"data: " + _CHUNK + _LAST + _DONE, {"double_data": [2]}),
+        (b"data: " + _CHUNK + _LAST + _DONE, {"double_data": [1]}),
         (_CHUNK + _CHUNK.removeprefix(b"data: ") + _LAST + _DONE, {"bare_json": [3]}),
-        (_CHUNK[:-2] + _LAST.removeprefix(b"data: ") + _DONE, {"concatenated_json": [2]}),
-        (_CHUNK + b"data: \n\n" + _LAST + _DONE, {"empty_data": [4]}),
+        (_CHUNK[:-2] + _LAST.removeprefix(b"data: ") + _DONE, {"concatenated_json": [1]}),
+        (_CHUNK + b"data: \n\n" + _LAST + _DONE, {"empty_data": [3]}),
     ],
 )
 def test_defects_of_an_api_have_their_lines(body: bytes, expected: dict[str, list[int]]) -> None:

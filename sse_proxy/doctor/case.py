@@ -8,7 +8,8 @@ from .hop import Hop
 from .hops import recognised
 from .observed import Answer, End
 from .probed import Probed, probed_of
-from .reading import Stream, read_stream
+from .reading import read_stream
+from .stream import Stream
 
 __all__ = ["Case", "case_of"]
 

@@ -15,7 +15,7 @@ from .case import Case
 from .findings import Finding, Severity
 from .hops import blamed
 from .probed import Probed
-from .reading import Arrived
+from .stream import Arrived
 
 __all__ = ["held_back", "judge_flow", "judge_pace"]
 

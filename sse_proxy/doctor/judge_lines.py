@@ -12,9 +12,9 @@ from ..core.framers import Framing
 from .case import Case
 from .findings import Finding, Severity
 from .observed import End
-from .reading import Defect
+from .stream import Defect
 
-__all__ = ["judge_heartbeats", "judge_lines"]
+__all__ = ["judge_heartbeats", "judge_lines", "known_kinds"]
 
 _REPAIRED = "sse-proxy in front of the server repairs it"
 
@@ -45,6 +45,11 @@ _WRONG = {
     "single_newline": "one newline instead of two between events",
     "split_json": "one JSON document cut into several events",
 }
+
+
+def known_kinds() -> frozenset[str]:
+    """The kinds of defects that there are words for."""
+    return frozenset({*_LEGAL, *_WRONG})
 
 
 def judge_lines(case: Case) -> Iterator[Finding]:

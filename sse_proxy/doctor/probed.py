@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.documents import json_object
-from .reading import Stream
+from .stream import Stream
 
 __all__ = ["Probed", "Step", "probed_of"]
 

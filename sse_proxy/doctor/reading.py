@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from ..core.decoding import decoder_for
-from ..core.dialects import GENERIC, Dialect, StreamState, dialect_for, dialect_of_head
+from ..core.dialects import GENERIC, Dialect, dialect_for, dialect_of_head
 from ..core.documents import json_object
 from ..core.framers import Framing, RecordFramer, framer_for
 from ..core.framers.event_stream import Framer
@@ -24,73 +23,21 @@ from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff, sniff_
 from ..core.sse import Event, Repairs
 from ..errors import EventTooLarge, UpstreamProtocolError
 from .observed import Answer, Request
+from .stream import Arrived, Beat, Stream
 
-__all__ = ["Arrived", "Beat", "Defect", "Stream", "read_stream"]
+__all__ = ["read_stream"]
 
 _MAX_EVENT_BYTES = 33_554_432
-#: Of a malformed line, so much is shown; and of each kind of defect, so many lines are remembered.
-_SHOWN_CHARACTERS = 80
-_LINES_A_KIND = 5
+#: Of a line whose end has not come, so much is remembered.
+_KEPT_BYTES = 320
+
+#: Found when an event is whole, at its blank line, and told at its first line.
+_OF_EVENTS = frozenset({
+    "bare_error", "comment_in_data", "concatenated_json", "double_data", "empty_data", "invalid_utf8",
+    "line_separators", "literal_newlines", "multi_line_data", "white_space",
+})  # fmt: skip
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """One event."""
-
-    at: float
-    #: Which read of the socket completed it.
-    read: int
-    #: Bytes on the wire since the event before it, content codings undone.
-    size: int
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """A comment, or an event that only keeps the connection open."""
-
-    at: float
-    text: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Defect:
-    """All of one kind."""
-
-    kind: str
-    times: int = 0
-    #: The first few lines, with what stands there; empty where the framing has no lines.
-    lines: list[tuple[int, str]] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class Stream:
-    """What the body of a response says."""
-
-    #: How the records follow each other; a `Kind` where the body is no stream of records.
-    framing: Framing | Kind
-    dialect: Dialect
-    events: list[Arrived] = field(default_factory=list)
-    beats: list[Beat] = field(default_factory=list)
-    defects: dict[str, Defect] = field(default_factory=dict)
-    state: StreamState = field(default_factory=StreamState)
-    #: Why reading ended before the body did; empty when it did not.
-    broken: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether the stream has said that it is whole, as far as its API can say it."""
-        ends_itself = self.dialect is GENERIC or (self.dialect.completes_at_end and not self.state.owes_end)
-        return self.state.error is None and (ends_itself or self.state.complete)
-
-    def note(self, kind: str, times: int = 1, line: int = 0, text: str = "") -> None:
-        """Remember a defect."""
-        defect = self.defects.setdefault(kind, Defect(kind=kind))
-        defect.times += times
-        if line and len(defect.lines) < _LINES_A_KIND:
-            defect.lines.append((line, text[:_SHOWN_CHARACTERS]))
 
 
 def read_stream(answer: Answer) -> Stream:
@@ -169,6 +116,8 @@ class _Reading:
         self._begun = b""
         self._size = 0
         self._counted: Repairs = {}
+        #: Where the event began that is being read.
+        self._block: tuple[int, bytes] | None = None
 
     def run(self, pieces: list[tuple[float, int, bytes]]) -> None:
         """Read them all, and then the end."""
@@ -222,12 +171,16 @@ class _Reading:
         self._after_cr = part.endswith(b"\r")
         line = self._begun + part
         if not part.endswith((b"\r", b"\n")):
-            self._begun = line[: _SHOWN_CHARACTERS * 4]
+            self._begun = line[:_KEPT_BYTES]
             return
         self._begun = b""
         self._line += 1
         text = line.rstrip(b"\r\n")
+        if self._block is None and text and not text.startswith(b":"):
+            self._block = (self._line, text)
         self._note_repairs(self._line, text.decode(errors="replace"))
+        if not text:
+            self._block = None
         if text.startswith(b":"):
             self._stream.beats.append(Beat(at, text.decode(errors="replace")[:40]))
         elif not text and self._comment_open and self._stream.state.has_ids:
@@ -237,5 +190,8 @@ class _Reading:
     def _note_repairs(self, line: int, text: str) -> None:
         for kind, times in self._repairs.items():
             if (more := times - self._counted.get(kind, 0)) > 0:
-                self._stream.note(kind, more, line, text)
+                where = (line, text)
+                if kind in _OF_EVENTS and self._block is not None:
+                    where = (self._block[0], self._block[1].decode(errors="replace"))
+                self._stream.note(kind, more, *where)
                 self._counted[kind] = times
