@@ -39,6 +39,7 @@ READ_SECONDS = 60.0
 #: Over what a probe takes, for slow ways and buffers.
 _GRACE_SECONDS = 15.0
 _MAX_REDIRECTS = 5
+_NO_STREAM = frozenset({"http-status", "not-a-stream", "unreachable"})
 #: For how long a hop may take the proxy for down: nginx's fail_timeout and a little.
 _DOWN_SECONDS = 12
 
@@ -211,9 +212,12 @@ class Examination:
         answers = await self._follow(as_browser(wish.request, wish.origin), seconds)
         case = self._cases["stream"] = case_of(answers[-1])
         self._add(judge_redirects(answers[:-1]))
-        for judge in (judge_head, judge_end, judge_lines, judge_pace, judge_heartbeats):
-            self._add(judge(case))
-        await self._resume(case)
+        head = [*judge_head(case)]
+        self._add(head)
+        if not any(finding.id in _NO_STREAM for finding in head):  # else there is nothing more to judge
+            for judge in (judge_end, judge_lines, judge_pace, judge_heartbeats):
+                self._add(judge(case))
+            await self._resume(case)
         if wish.origin:
             await self._preflight(case.answer.request, case.answer)
 
