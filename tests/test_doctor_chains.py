@@ -45,7 +45,7 @@ CHAINS: dict[str, Chain] = {
     "nginx, gzip and buffering": Chain(hops=[nginx(_DEAF, _GZIP, *_HTTP11)]),
     "nginx, read timeout": Chain(hops=[nginx("proxy_read_timeout 1s;", *_HTTP11)], idle=3),
     "nginx, read timeout above the heartbeat": Chain(
-        hops=[nginx("proxy_read_timeout 2s;", *_HTTP11)], settings={"heartbeat_seconds": 1}, idle=4
+        hops=[nginx("proxy_read_timeout 3s;", *_HTTP11)], settings={"heartbeat_seconds": 1}, idle=6
     ),
     "nginx, POST sent again": Chain(
         hops=[nginx("proxy_next_upstream error timeout non_idempotent;", *_HTTP11, server=_SECOND)],
@@ -70,7 +70,7 @@ CHAINS: dict[str, Chain] = {
         headers=_JSON, body=_CHAT,
     ),
     "another server behind nginx, right": Chain(
-        hops=[nginx("proxy_buffering off;", *_HTTP11)], bare=True, method="POST", path="/v1/chat/completions?rate=20",
+        hops=[nginx("proxy_buffering off;", *_HTTP11)], bare=True, method="POST", path="/v1/chat/completions?rate=10",
         headers=_JSON, body=_CHAT,
     ),
     "another server that falls silent": Chain(

@@ -25,12 +25,15 @@ _PAGE = "https://app.example"
 
 
 def chat(query: str, *, bare: bool = True, origin: str | None = None, **settings: object) -> Chain:
-    """A chat asked of the mock, or through the proxy, with the mock's knobs."""
+    """A chat asked of the mock, or through the proxy, with the mock's knobs.
+
+    So slow that a loop which stands still for a moment, as one that does all this at once may, makes no bursts of it.
+    """
     return Chain(
         bare=bare,
         settings=settings,
         method="POST",
-        path=f"/v1/chat/completions?rate=40&{query}",
+        path=f"/v1/chat/completions?rate=10&{query}",
         headers=_JSON,
         body=_CHAT,
         origin=origin,
@@ -51,7 +54,7 @@ CHAINS: dict[str, tuple[Chain, dict[str, str]]] = {
     "busy": (chat("status=503"), {"http-status": ""}),
     "all at once": (chat("prefill=1&rate=0"), {"buffered": ""}),
     "the proxy in front": (chat("defect=single_newline", bare=False), {}),
-    "events with ids": (Chain(bare=True, path="/events?ids=1&rate=40"), {}),
+    "events with ids": (Chain(bare=True, path="/events?ids=1&rate=10"), {}),
     "no probe": (Chain(settings={"probe": False}, path="/health"), {"not-a-stream": ""}),
     "a path of the upstream": (Chain(path="/v1/models"), {}),
     "no page may": (chat("x=1", origin=_PAGE), {"cors": ""}),
