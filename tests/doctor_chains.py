@@ -13,7 +13,8 @@ from typing import Any
 
 from sse_proxy.demo import create_mock
 from sse_proxy.doctor.asking import Asker
-from sse_proxy.doctor.examination import Examination, Report, Wish
+from sse_proxy.doctor.examination import Examination
+from sse_proxy.doctor.examined import Report, Wish
 from sse_proxy.doctor.observed import Request
 
 from .conftest import LIMIT_SECONDS, free_port

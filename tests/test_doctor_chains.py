@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sse_proxy.doctor.examination import Report
+from sse_proxy.doctor.examined import Report
 
 from .conftest import require_component
 from .doctor_chains import Chain, envoy, examined, nginx, verdicts
@@ -65,6 +65,7 @@ CHAINS: dict[str, Chain] = {
     "Envoy, default timeout": Chain(hops=[envoy()]),
     "Envoy, a short timeout": Chain(hops=[envoy("1.5s")], idle=4, total=4),
     "Envoy in front of nginx": Chain(hops=[envoy("0s"), nginx(_DEAF)]),
+    "nginx in front of Envoy": Chain(hops=[nginx(_DEAF, _GZIP, *_HTTP11), envoy("0s")]),
     "another server behind nginx": Chain(
         hops=[nginx()], bare=True, method="POST", path="/v1/chat/completions?rate=20&tokens=16",
         headers=_JSON, body=_CHAT,
@@ -99,7 +100,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "Envoy, right": {},
     "Envoy, default timeout": {"total-limit": "Envoy"},
     "Envoy, a short timeout": {"total-cut": "Envoy"},
-    "Envoy in front of nginx": {"buffered": "Envoy", "upstream-http-1.0": ""},
+    "Envoy in front of nginx": {"buffered": "nginx (it seems)", "upstream-http-1.0": "nginx (it seems)"},
+    "nginx in front of Envoy": {"buffered": "nginx", "compressed": "nginx"},
     "another server behind nginx": {"buffered": "nginx"},
     "another server behind nginx, right": {},
     "another server that falls silent": {"idle-cut": "nginx"},
@@ -156,7 +158,7 @@ def test_the_second_of_an_idle_cut_is_told(reports: dict[str, Report]) -> None:
 def test_a_cut_that_heartbeats_prevent_is_a_note(reports: dict[str, Report]) -> None:
     """Worth knowing, and nothing to change."""
     notes = {finding.id: finding.seen for finding in reports["nginx, read timeout above the heartbeat"].findings}
-    assert "the proxy's heartbeats, every 1 s, keep it open" in notes["idle-cut"]
+    assert "the proxy's heartbeats come before that, every 1 s" in notes["idle-cut"]
 
 
 def test_a_total_limit_is_no_idle_limit(reports: dict[str, Report]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sse_proxy.doctor.asking import Asker
-from sse_proxy.doctor.examination import Examination, Report, Wish
+from sse_proxy.doctor.examination import Examination
+from sse_proxy.doctor.examined import Report, Wish
 from sse_proxy.doctor.observed import Answer, Request
 
 from .conftest import free_port
@@ -169,3 +170,12 @@ async def test_redirects_are_not_followed_for_ever() -> None:
     around = answer(status=307, headers=(("location", "/x"),), request=request)
     report = await Examination(Wish(request=request, url=request.url, own_request=True), Scripted(*[around] * 6)).run()
     assert [finding.id for finding in report.findings] == ["redirected"]
+
+
+async def test_a_probe_that_fails_is_no_clean_result() -> None:
+    """What it would have shown is not known: a hop has answered in its place."""
+    late = answer(status=504, headers=(("server", "nginx/1.22.1"),), ended_at=60.2)
+    asker = Scripted(probe_answer(), probe_answer(), probe_answer(), answer(status=204), late, late)
+    report = await Examination(Wish(request=Request(url="http://a"), url="http://a", idle=90), asker).run()
+    assert verdicts(report) == {"probe-failed": "nginx"}
+    assert report.findings[0].seen == "a probe got status 504 after 60.2 s, instead of its events"

@@ -48,17 +48,22 @@ def test_ordinary_servers_are_no_hops() -> None:
 
 
 def test_several_hops_are_named_from_the_edge_inwards() -> None:
-    """The outermost one is asked first."""
-    headers = [*SEEN["nginx"], *SEEN["Cloudflare"]]
-    assert [hop.name for hop in recognised(headers)] == ["Cloudflare", "nginx"]
+    """The outermost one is asked first: the one that has set Server, and else that which is nearer to the edge."""
+    envoy = ("x-envoy-upstream-service-time", "3")
+    assert [hop.name for hop in recognised([envoy, *SEEN["nginx"]])] == ["nginx", "Envoy"]
+    assert [hop.name for hop in recognised([envoy, ("via", "1.1 varnish"), ("cf-ray", "8")])] == [
+        "Cloudflare",
+        "Envoy",
+        "Varnish",
+    ]
 
 
 @pytest.mark.parametrize(
     "finding, headers, culprit",
     [
         ("buffered", SEEN["nginx"], "nginx"),
-        ("compressed", [*SEEN["Envoy"], *SEEN["nginx"]], "Envoy"),
-        ("upstream-http-1.0", [*SEEN["Cloudflare"], *SEEN["nginx"]], "nginx"),
+        ("compressed", [("x-envoy-upstream-service-time", "3"), *SEEN["nginx"]], "nginx"),
+        ("duplicate-post", [*SEEN["Cloudflare"], ("x-envoy-upstream-service-time", "3")], "Envoy"),
         ("buffered", [], ""),
         ("buffered", SEEN["Railway"], ""),
     ],

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from sse_proxy.doctor.case import Case
-from sse_proxy.doctor.examination import Report
+from sse_proxy.doctor.examined import Report
 from sse_proxy.doctor.findings import Finding, Severity
-from sse_proxy.doctor.observed import End
+from sse_proxy.doctor.observed import End, Request
 from sse_proxy.doctor.report import as_document, as_lines
 
 from .doctor_cases import SSE, case, probe
@@ -93,10 +93,10 @@ def test_marks_tell_how_many_events_came_together() -> None:
 def test_a_report_for_programs_holds_all_of_it() -> None:
     """And is JSON as it stands."""
     plain = case([(1.0, b"data: a\n\n"), (2.0, b": ping\n\n")])
-    report = Report(url="http://a", cases={"stream": HELD, "silent": plain}, findings=[BUFFERED])
+    report = Report(url="http://a?key=secret", cases={"stream": HELD, "silent": plain}, findings=[BUFFERED])
     document = json.loads(json.dumps(as_document(report)))
     assert (document["url"], document["clean"], document["mode"], document["hops"]) == (
-        "http://a",
+        "http://a?…",
         False,
         "probe",
         ["nginx"],
@@ -125,3 +125,12 @@ def test_a_clean_report_says_so() -> None:
     document = as_document(Report(url="http://a", cases={"stream": none}, findings=[]))
     assert (document["clean"], document["mode"]) == (True, "request")
     assert document["streams"]["stream"]["status"] is None
+
+
+def test_a_report_holds_no_secret() -> None:
+    """It ends up in the log of a CI run: keys stand in queries and in cookies."""
+    request = Request(url="http://a/x?key=secret")
+    one = case([(1.0, b"data: a\n\n")], request=request, headers=(*SSE, ("set-cookie", "id=secret")))
+    report = Report(url="http://a/x?key=secret", cases={"stream": one}, findings=[])
+    assert "secret" not in text(report)
+    assert "secret" not in json.dumps(as_document(report))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.probing import MAX_SECONDS
 from .asking import Asked, asking_options
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 _EXIT_CLEAN, _EXIT_WRONG = 0, 1
-_MAX_WAIT_SECONDS = 1200.0
+#: A little less than a probe may take all in all.
+_MAX_WAIT_SECONDS = MAX_SECONDS - 10
 
 # By the name of a span's style.
 _RICH = {
@@ -61,7 +63,8 @@ def doctor(*, asked: Asked, idle: float, total: float, origin: str | None, break
     front of it. Any other URL is asked the request that -d, --openai, --anthropic or --ollama make, or a GET.
     """
     from ..doctor.asking import Asker
-    from ..doctor.examination import Examination, Wish
+    from ..doctor.examination import Examination
+    from ..doctor.examined import Wish
     from ..doctor.findings import is_clean
     from ..doctor.observed import Request
     from ..doctor.report import as_document, as_lines

@@ -24,7 +24,7 @@ from ..errors import BadRequest
 from .headers import RawHeaders
 from .sse import Event, encode
 
-__all__ = ["PROBE", "Plan", "event_bytes", "events_of", "padding_of", "plan_of", "shown_headers"]
+__all__ = ["MAX_SECONDS", "PROBE", "Plan", "event_bytes", "events_of", "padding_of", "plan_of", "shown_headers"]
 
 #: The reserved name of the endpoint.
 PROBE = "probe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .hop import Hop
-from .hops import recognised
+from .hops import is_nginx, recognised, seeming_nginx
 from .observed import Answer, End
 from .probed import Probed, probed_of
 from .reading import read_stream
@@ -44,4 +44,11 @@ def case_of(answer: Answer) -> Case:
     stream = read_stream(answer)
     probed = probed_of(stream)
     hops = recognised([*answer.headers, *(probed.headers if probed else ())])
+    if probed is not None and not any(map(is_nginx, hops)) and _shows_nginx(answer, probed):
+        hops.append(seeming_nginx())
     return Case(answer=answer, stream=stream, probed=probed, hops=tuple(hops))
+
+
+def _shows_nginx(answer: Answer, probed: Probed) -> bool:
+    sent = any(name == "x-accel-buffering" for name, _value in probed.answered)
+    return probed.http_version == "1.0" or (sent and answer.header("x-accel-buffering") is None)

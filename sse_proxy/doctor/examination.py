@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ..core.probing import PROBE, Plan
 from .asking import Asker
 from .case import Case, case_of
+from .examined import Report, Wish
 from .findings import Finding, Severity, ranked
 from .judge_ends import judge_announced, judge_end, judge_idle, judge_total
 from .judge_flow import held_back, judge_flow, judge_pace
@@ -24,21 +25,25 @@ from .judge_lines import judge_heartbeats, judge_lines
 from .judge_more import (
     judge_cors,
     judge_duplicates,
+    judge_failed,
     judge_http2,
     judge_probe_resume,
     judge_redirects,
     judge_resume,
 )
-from .observed import Answer, Request
+from .observed import Answer, Request, shown_url
 from .requests import as_browser, preflight_of, probe_request, probe_urls, redirected, with_header
 
-__all__ = ["Examination", "Report", "Wish"]
+__all__ = ["Examination"]
 
 #: A stream of unknown length is read for so long at least.
 READ_SECONDS = 60.0
 #: Over what a probe takes, for slow ways and buffers.
 _GRACE_SECONDS = 15.0
 _MAX_REDIRECTS = 5
+#: How often comments come into the silence that is waited through beside one without: well before any idle limit, since
+#: what cuts both is taken for a limit on the whole response.
+_SHORT_BEAT_SECONDS, _LONG_BEAT_SECONDS = 0.25, 2.0
 _NO_STREAM = frozenset({"http-status", "not-a-stream", "unreachable"})
 #: For how long a hop may take the proxy for down: nginx's fail_timeout and a little.
 _DOWN_SECONDS = 12
@@ -47,40 +52,6 @@ _DOWN_SECONDS = 12
 _PACED = Plan(events=20, interval=0.1)
 _PADDED = Plan(events=96, interval=0.02, padding=1024)
 _NUMBERED = Plan(events=4, interval=0.05, ids=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the user wants to know."""
-
-    request: Request
-    #: As it was given: without what the options have added to it.
-    url: str
-    #: Ask the request, even if there is a probe.
-    own_request: bool = False
-    #: The origin of a page that makes the request; None for no page.
-    origin: str | None = None
-    #: Seconds of silence to wait through, and of a stream that is never silent; 0 for neither.
-    idle: float = 0.0
-    total: float = 0.0
-    #: Break the connection of one POST. Apart, since hops may take a server for down that has broken one: an nginx with
-    #: several servers does so for 10 seconds.
-    break_post: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """All that was found."""
-
-    url: str
-    #: The first answer, and those of further streams by what they were for.
-    cases: dict[str, Case]
-    findings: list[Finding]
-
-    @property
-    def case(self) -> Case:
-        """The first one."""
-        return next(iter(self.cases.values()))
 
 
 @dataclass(slots=True)
@@ -144,7 +115,9 @@ class Examination:
         request = probe_request(url, plan, self.wish.request)
         for name, value in headers.items():
             request = with_header(request, name.replace("_", "-"), value)
-        return case_of(await self.asker.ask(request, seconds=plan.seconds + _GRACE_SECONDS))
+        case = case_of(await self.asker.ask(request, seconds=plan.seconds + _GRACE_SECONDS))
+        self._add(judge_failed(case))
+        return case
 
     async def _examine_probe(self, url: str) -> None:
         case = self._cases["stream"]
@@ -188,7 +161,7 @@ class Examination:
         """Wait through silences and limits, as far as is wanted, all at once."""
         plans: dict[str, Plan] = {}
         if idle := self.wish.idle:
-            beat = max(idle / 8, 0.25)
+            beat = min(max(idle / 16, _SHORT_BEAT_SECONDS), _LONG_BEAT_SECONDS)
             plans["silent"] = Plan(events=1, interval=0.01, idle=idle)
             plans["beating"] = Plan(events=1, interval=0.01, idle=idle, heartbeat=beat)
         if total := self.wish.total:
@@ -208,7 +181,7 @@ class Examination:
     async def _examine_request(self) -> None:
         wish = self.wish
         seconds = max(READ_SECONDS, wish.total, wish.idle + _GRACE_SECONDS)
-        self.tell(f"asking {wish.request.method} {wish.request.url}")
+        self.tell(f"asking {wish.request.method} {shown_url(wish.request.url)}")
         answers = await self._follow(as_browser(wish.request, wish.origin), seconds)
         case = self._cases["stream"] = case_of(answers[-1])
         self._add(judge_redirects(answers[:-1]))

@@ -151,7 +151,6 @@ HOPS: tuple[Hop, ...] = (
         ),
         knobs={
             "total-limit": _ENVOY_TIMEOUT,
-            "buffered": "no buffer filter on the route",
             "compressed": "no compressor filter on the route, or text/event-stream left out of its content_type",
             "duplicate-post": "no retry_on that covers reset or 5xx on the route",
         },

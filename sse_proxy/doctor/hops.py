@@ -6,17 +6,36 @@ A time alone only suggests who it was, and a fingerprint alone only says that th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from .hop import Cut, Headers, Hop, Kind
 from .hop_table import HOPS
 
-__all__ = ["blamed", "cutters", "recognised"]
+__all__ = ["blamed", "cutters", "is_nginx", "recognised", "seeming_nginx"]
 
 
 def recognised(headers: Headers) -> list[Hop]:
-    """The hops that the *headers* of a response tell of (names in lower case), in the order of the table."""
+    """The hops that the *headers* of a response tell of (names in lower case), from the outermost inwards if possible.
+
+    ``Server`` tells of the outermost, since each hop that sets it replaces it; the others are in the order of the table.
+    """
     pairs = list(headers)
-    return [hop for hop in HOPS if hop.answers(pairs)]
+    outermost = [pair for pair in pairs if pair[0] == "server"]
+    return sorted((hop for hop in HOPS if hop.answers(pairs)), key=lambda hop: not hop.answers(outermost))
+
+
+def seeming_nginx() -> Hop:
+    """An nginx whose ``Server`` another hop has replaced: for what only an nginx does, of all in the table.
+
+    It takes ``X-Accel-Buffering`` away, and before 1.29.7 it speaks HTTP/1.0 to what is behind it by default.
+    """
+    nginx = next(hop for hop in HOPS if is_nginx(hop))
+    return replace(nginx, name=f"{nginx.name} (it seems)")
+
+
+def is_nginx(hop: Hop) -> bool:
+    """Whether *hop* is an nginx, known or seeming."""
+    return hop.name.startswith("nginx")
 
 
 def blamed(finding: str, hops: Iterable[Hop]) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .case import Case
 from .findings import Finding, Severity
@@ -98,12 +99,17 @@ def judge_idle(silent: Case, beating: Case) -> Iterator[Finding]:
     saved = 0 < period < silent.silence and not beating.is_cut
     seen = f"a silent stream was cut after {silent.silence:.1f} s"
     if saved:
-        seen += f"; the proxy's heartbeats, every {period:g} s, keep it open"
+        seen += f"; the proxy's heartbeats come before that, every {period:g} s"
     elif not beating.is_cut:
         seen += (
             f", before the proxy's heartbeat, every {period:g} s" if period else ", and the proxy sends no heartbeats"
         )
-    yield _limit(silent, "idle-cut", seen, Severity.NOTE if saved else Severity.ERROR)
+    found = _limit(silent, "idle-cut", seen)
+    if saved:
+        found = replace(
+            found, severity=Severity.NOTE, fix=f"nothing while heartbeats come before that; else {found.fix}"
+        )
+    yield found
     if beating.probed is not None and beating.probed.ended and not beating.stream.beats:
         yield _swallowed()
 
@@ -164,11 +170,11 @@ def _total(case: Case) -> Finding:
     )
 
 
-def _limit(case: Case, finding: str, seen: str, severity: Severity = Severity.ERROR) -> Finding:
+def _limit(case: Case, finding: str, seen: str) -> Finding:
     culprit, knob = _suspects(case.silence, frozenset({Kind.IDLE}), case)
     return Finding(
         id=finding,
-        severity=severity,
+        severity=Severity.ERROR,
         seen=seen,
         culprit=culprit,
         fix=knob or _RAISE_IDLE,

@@ -12,7 +12,7 @@ from ..core.headers import media_type
 from ..core.sniff import Kind
 from .case import Case
 from .findings import Finding, Severity
-from .hops import blamed
+from .hops import blamed, is_nginx
 from .observed import End
 
 __all__ = ["judge_head", "judge_way"]
@@ -21,6 +21,9 @@ _SHOWN_CHARACTERS = 200
 _MAX_AGE = re.compile(r"(?:s-maxage|max-age)\s*=\s*0*[1-9]")
 _KINDS = {Kind.HTML: "an HTML page", Kind.BINARY: "binary data", Kind.NOTHING: "nothing", Kind.OTHER: "text"}
 
+_ASK = (
+    "ask for a stream (--openai MODEL, --anthropic MODEL, --ollama MODEL, -d BODY), or give the URL of an event stream"
+)
 _OURS = "put sse-proxy in front of the server: it sets what streams need"
 
 
@@ -48,6 +51,8 @@ def _status(case: Case) -> Finding:
     hop = case.hops[0].name if answer.status in {502, 503, 504, 524} and case.hops else ""
     text = " ".join(answer.body.decode(errors="replace").split())[:_SHOWN_CHARACTERS]
     fix = "see what the body says" if text else "see the log of the server"
+    if _asks_nothing(case) and answer.status in {400, 404, 405}:
+        fix = _ASK
     if answer.status in {401, 403}:
         fix = "give the credentials with -H 'Authorization: Bearer …'"
     return Finding(
@@ -58,6 +63,10 @@ def _status(case: Case) -> Finding:
         fix=fix,
         evidence={"status": answer.status, "seconds": round(answer.head_at, 3)},
     )
+
+
+def _asks_nothing(case: Case) -> bool:
+    return case.answer.request.method == "GET"
 
 
 def _body_kind(case: Case) -> Iterator[Finding]:
@@ -72,7 +81,7 @@ def _body_kind(case: Case) -> Iterator[Finding]:
         seen = "the body is one JSON document, not a stream of events"
     if seen:
         asked: JSONObject = json_object(answer.request.body) or {}
-        fix = "ask for a stream, with Accept: text/event-stream or what the API has for it"
+        fix = _ASK if _asks_nothing(case) else "ask for a stream, with what the API has for it"
         if answer.request.body and asked.get("stream") is not True:
             fix = 'ask for a stream: "stream": true in the body'
         yield Finding(id="not-a-stream", severity=Severity.ERROR, seen=seen, fix=fix, evidence={"content_type": told})
@@ -169,15 +178,14 @@ def _missing(case: Case) -> Iterator[Finding]:
     if "no-store" in control:
         missing = [one for one in missing if not one.endswith("no-cache")]
     # nginx takes the other one away, having read it.
-    if answer.header("x-accel-buffering") != "no" and not any(hop.name == "nginx" for hop in case.hops):
+    if answer.header("x-accel-buffering") != "no" and not any(map(is_nginx, case.hops)):
         missing.append("X-Accel-Buffering: no")
     sent = {name for name, _value in case.probed.answered} if case.probed else set()
     taken = [one for one in missing if one.partition(":")[0].lower() in sent]
     if taken:
         yield Finding(
             id="headers-changed",
-            # The one that only nginx knows is nginx's to take, which may well be followed by something else.
-            severity=Severity.NOTE if taken == ["X-Accel-Buffering: no"] else Severity.WARNING,
+            severity=Severity.WARNING,
             seen=f"the proxy has sent {' and '.join(taken)}, and it did not arrive: a hop has taken it away, so that "
             "the hops after that one are free to buffer or change the stream",
             fix="let the response headers of the proxy pass",
@@ -197,7 +205,7 @@ def judge_way(case: Case) -> Iterator[Finding]:
     """Findings about the request, as the proxy's probe saw it arrive."""
     if case.probed is None:
         return
-    if case.probed.start.get("http_version") == "1.0":
+    if case.probed.http_version == "1.0":
         yield _blaming(
             case,
             "upstream-http-1.0",

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from .case import Case
 from .findings import Finding, Severity
 from .hops import blamed
-from .observed import Answer
+from .observed import Answer, shown_url
 
 __all__ = [
-    "SAFELISTED", "judge_cors", "judge_duplicates", "judge_http2", "judge_probe_resume", "judge_redirects",
-    "judge_resume",
+    "SAFELISTED", "judge_cors", "judge_duplicates", "judge_failed", "judge_http2", "judge_probe_resume",
+    "judge_redirects", "judge_resume",
 ]  # fmt: skip
 
 #: Headers that a page may send without a preflight (Fetch § 2.2.2), and those that no page can set.
@@ -22,7 +22,7 @@ def judge_redirects(answers: Sequence[Answer]) -> Iterator[Finding]:
     """Findings about the *answers* that were redirects."""
     if not answers:
         return
-    ways = [f"{answer.status} to {answer.header('location')}" for answer in answers]
+    ways = [f"{answer.status} to {shown_url(answer.header('location') or '')}" for answer in answers]
     lost = any(a.request.method == "POST" and a.status in {301, 302, 303} for a in answers)
     yield Finding(
         id="redirected",
@@ -147,3 +147,18 @@ def judge_duplicates(requests: int | None, case: Case) -> Iterator[Finding]:
             fix=knob or "no retries of POST in the hop that does it",
             evidence={"requests": requests},
         )
+
+
+def judge_failed(case: Case) -> Iterator[Finding]:
+    """Findings about one of the probes after the first; without its events what it would have shown is not known."""
+    if case.probed is not None or case.answer.status == 204:
+        return
+    told = case.answer.failure or f"status {case.answer.status}"
+    yield Finding(
+        id="probe-failed",
+        severity=Severity.ERROR,
+        seen=f"a probe got {told} after {case.answer.ended_at:.1f} s, instead of its events",
+        culprit=case.hops[0].name if case.hops else "",
+        fix="try again; a hop that answers for the proxy has a limit on the time to the first byte",
+        evidence={"status": case.answer.status, "seconds": round(case.answer.ended_at, 3)},
+    )

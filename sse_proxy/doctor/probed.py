@@ -51,6 +51,11 @@ class Probed:
         return [(str(name), str(value)) for name, value in self.start.get("answered", ())]
 
     @property
+    def http_version(self) -> str:
+        """What the hop in front of the proxy speaks to it."""
+        return str(self.start.get("http_version", ""))
+
+    @property
     def heartbeat_seconds(self) -> float:
         """After how much silence the proxy sends heartbeats into streams; 0 for never."""
         return float(self.start.get("heartbeat_seconds", 0))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .case import Case
-from .examination import Report
+from .examined import Report
 from .findings import Finding, Severity, is_clean
-from .observed import End
+from .observed import End, shown_url
 
 __all__ = ["Span", "as_document", "as_lines"]
 
@@ -20,6 +20,8 @@ _WIDTH = 60
 _TEXT_WIDTH = 96
 _INDENT = " " * 8
 _MAX_EVENTS = 500
+#: Headers that are left out, since reports end up in logs.
+_SECRET = frozenset({"set-cookie"})
 #: How many events in one place of the timeline look like what; the first that is enough.
 _MARKS = ((1, "."), (4, "o"))
 _MANY = "O"
@@ -28,7 +30,7 @@ _MANY = "O"
 def as_lines(report: Report) -> Iterator[list[Span]]:
     """The lines of the report, each as spans."""
     case = report.case
-    yield [("sse-proxy doctor ", ""), (report.url, "bold")]
+    yield [("sse-proxy doctor ", ""), (shown_url(report.url), "bold")]
     yield [(_about(case), "dim")]
     for name, one in report.cases.items():
         yield []
@@ -42,7 +44,7 @@ def as_lines(report: Report) -> Iterator[list[Span]]:
 
 def _about(case: Case) -> str:
     answer = case.answer
-    what = f"{answer.request.method} {answer.request.url.partition('?')[0]}"
+    what = f"{answer.request.method} {shown_url(answer.request.url)}"
     if case.probed is not None:
         what = f"probe of sse-proxy {case.probed.start.get('version')}"
     hops = f", through {', '.join(hop.name for hop in case.hops)}" if case.hops else ""
@@ -119,7 +121,7 @@ def as_document(report: Report) -> dict[str, Any]:
     """The report, ready for JSON; ids of findings and names of fields are stable."""
     case = report.case
     return {
-        "url": report.url,
+        "url": shown_url(report.url),
         "clean": is_clean(report.findings),
         "mode": "request" if case.probed is None else "probe",
         "hops": [hop.name for hop in case.hops],
@@ -144,10 +146,10 @@ def _stream(case: Case) -> dict[str, Any]:
     steps = () if case.probed is None else case.probed.steps
     offsets = [step.offset for step in steps] if written else [None] * len(stream.events)
     return {
-        "url": answer.request.url,
+        "url": shown_url(answer.request.url),
         "status": answer.status or None,
         "http_version": answer.http_version or None,
-        "headers": [list(pair) for pair in answer.headers],
+        "headers": [list(pair) for pair in answer.headers if pair[0] not in _SECRET],
         "end": "cut" if case.is_cut else answer.end.value,
         "ended_seconds": round(answer.ended_at, 4),
         "head_seconds": round(answer.head_at, 4) if answer.status else None,
