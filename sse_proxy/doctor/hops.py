@@ -17,7 +17,7 @@ __all__ = ["blamed", "cutters", "is_nginx", "recognised", "seeming_nginx"]
 def recognised(headers: Headers) -> list[Hop]:
     """The hops that the *headers* of a response tell of (names in lower case), from the outermost inwards if possible.
 
-    ``Server`` tells of the outermost, since each hop that sets it replaces it; the others are in the order of the table.
+    ``Server`` tells of the outermost, since each hop that sets it replaces it; the others are in the table's order.
     """
     pairs = list(headers)
     outermost = [pair for pair in pairs if pair[0] == "server"]
