@@ -98,6 +98,18 @@ def test_a_proxy_without_its_probe_is_told_of_it(reports: dict[str, Report]) -> 
     assert "probe-off" not in [finding.id for finding in reports["a server that is right"].findings]
 
 
+async def test_a_server_that_is_not_there_is_not_asked_for_more() -> None:
+    """Each question could take ten seconds to fail."""
+    request = Request(url="http://a/events")
+    failed = Answer(request=request, failure="no connection within 10 seconds")
+    asker = Scripted(failed, failed)
+    await Examination(Wish(request=request, url=request.url), asker).run()
+    assert [question.partition("?")[0] for question in asker.asked] == [
+        "GET http://a/-/sse-proxy/probe",
+        "GET http://a/events",
+    ]
+
+
 async def test_a_server_that_is_not_there_is_told_once() -> None:
     """And nothing else about it."""
     url = f"http://127.0.0.1:{free_port()}/events"

@@ -87,6 +87,8 @@ class Examination:
                 self._cases["stream"] = case
                 self._add(judge_redirects(answers[:-1]))
                 return case.answer.request.url.partition("?")[0]
+            if case.answer.failure:  # nobody is there, which the request will show as well
+                break
             await self._look_for_proxy(url)
         return None
 

@@ -36,7 +36,7 @@ from .run import Moment, Run, abort
 
 __all__ = ["MAX_PER_CLIENT", "MAX_PROBES", "Probe"]
 
-#: Probes at a time, of all clients and of one; 503 above. A doctor needs two.
+#: Probes at a time, of all clients and of one; 503 above. A doctor needs three.
 MAX_PROBES = 16
 MAX_PER_CLIENT = 4
 #: Nonces that are remembered; the oldest are forgotten.
