@@ -20,7 +20,7 @@ from sse_proxy.doctor.observed import Request
 from .conftest import LIMIT_SECONDS, free_port
 from .streaming import proxying, served
 
-__all__ = ["Chain", "Hop", "envoy", "examined", "nginx", "verdicts"]
+__all__ = ["Chain", "Hop", "envoy", "examined", "haproxy", "nginx", "verdicts"]
 
 _NGINX = """
 daemon off; worker_processes 1; pid {directory}/pid; {user}
@@ -68,6 +68,19 @@ static_resources:
 """
 
 
+_HAPROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 50s
+    timeout server 50s
+    {option}
+listen llm
+    bind 127.0.0.1:{port}
+    server llm 127.0.0.1:{behind}
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """One program in front of whatever listens behind it."""
@@ -85,6 +98,8 @@ class Hop:
         path.write_text(self.config.format(**known, **values))
         if self.program == "envoy":
             return [program, "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+        if self.program == "haproxy":
+            return [program, "-f", str(path), "-db"]
         return [program, "-c", str(path), "-e", str(directory / "error.log")]
 
 
@@ -101,6 +116,11 @@ def nginx(*directives: str, server: str = "", locations: str = "") -> Hop:
 def envoy(timeout: str = "") -> Hop:
     """Envoy with this *timeout* on its route; empty for its default."""
     return Hop(program="envoy", config=_ENVOY, values={"timeout": f", timeout: {timeout}" if timeout else ""})
+
+
+def haproxy(option: str = "") -> Hop:
+    """An HAProxy with this *option*."""
+    return Hop(program="haproxy", config=_HAPROXY, values={"option": option})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import pytest
 from sse_proxy.doctor.examined import Report
 
 from .conftest import require_component
-from .doctor_chains import Chain, envoy, examined, nginx, verdicts
+from .doctor_chains import Chain, envoy, examined, haproxy, nginx, verdicts
 
 _HTTP11 = ("proxy_http_version 1.1;", 'proxy_set_header Connection "";')
 _DEAF = "proxy_ignore_headers X-Accel-Buffering;"
@@ -43,7 +43,7 @@ CHAINS: dict[str, Chain] = {
     "nginx, HTTP/1.0 to the proxy": Chain(hops=[nginx("proxy_buffering off;")]),
     "nginx, gzip": Chain(hops=[nginx("proxy_buffering off;", _GZIP, *_HTTP11)]),
     "nginx, gzip and buffering": Chain(hops=[nginx(_DEAF, _GZIP, *_HTTP11)]),
-    "nginx, read timeout": Chain(hops=[nginx("proxy_read_timeout 1s;", *_HTTP11)], idle=3),
+    "nginx, read timeout": Chain(hops=[nginx("proxy_read_timeout 2s;", *_HTTP11)], idle=5),
     "nginx, read timeout above the heartbeat": Chain(
         hops=[nginx("proxy_read_timeout 3s;", *_HTTP11)], settings={"heartbeat_seconds": 1}, idle=6
     ),
@@ -66,6 +66,8 @@ CHAINS: dict[str, Chain] = {
     "Envoy, a short timeout": Chain(hops=[envoy("1.5s")], idle=4, total=4),
     "Envoy in front of nginx": Chain(hops=[envoy("0s"), nginx(_DEAF)]),
     "nginx in front of Envoy": Chain(hops=[nginx(_DEAF, _GZIP, *_HTTP11), envoy("0s")]),
+    "HAProxy, default": Chain(hops=[haproxy()]),
+    "HAProxy, right": Chain(hops=[haproxy("option http-no-delay")]),
     "another server behind nginx": Chain(
         hops=[nginx()], bare=True, method="POST", path="/v1/chat/completions?rate=20&tokens=16",
         headers=_JSON, body=_CHAT,
@@ -102,6 +104,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "Envoy, a short timeout": {"total-cut": "Envoy"},
     "Envoy in front of nginx": {"buffered": "nginx (it seems)", "upstream-http-1.0": "nginx (it seems)"},
     "nginx in front of Envoy": {"buffered": "nginx", "compressed": "nginx"},
+    "HAProxy, default": {"grouped": "HAProxy (it seems)"},
+    "HAProxy, right": {},
     "another server behind nginx": {"buffered": "nginx"},
     "another server behind nginx, right": {},
     "another server that falls silent": {"idle-cut": "nginx"},
@@ -111,7 +115,7 @@ EXPECTED: dict[str, dict[str, str]] = {
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     """What the doctor says of each chain."""
-    programs = {name: require_component(name) for name in ("nginx", "envoy")}
+    programs = {name: require_component(name) for name in ("nginx", "envoy", "haproxy")}
 
     async def examine(directory: Path) -> list[Report]:
         wanted = (examined(chain, programs, directory / str(number)) for number, chain in enumerate(CHAINS.values()))
@@ -151,7 +155,7 @@ def test_the_second_of_an_idle_cut_is_told(reports: dict[str, Report]) -> None:
     report = reports["nginx, read timeout"]
     seconds = _evidence(report, "idle-cut")["seconds"]
     assert isinstance(seconds, float)
-    assert 0.9 <= seconds <= 2.9
+    assert 1.2 <= seconds <= 4.5
     assert "proxy_read_timeout" in _fix(report, "idle-cut")
 
 

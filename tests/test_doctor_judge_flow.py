@@ -50,6 +50,14 @@ def test_events_that_come_in_a_few_pieces_were_held_back() -> None:
     assert "arrived in 3 pieces, the first 0.7 s late" in found.seen
 
 
+@pytest.mark.parametrize("group, culprit", [(3, "HAProxy (it seems)"), (2, "")])
+def test_events_that_wait_for_one_another_are_told(group: int, culprit: str) -> None:
+    """A corked socket waits for 200 ms, and only HAProxy is known to cork."""
+    found = told(flow([(n // group * group + group - 1) / 10 for n in range(20)]))
+    assert (found.id, found.severity, found.culprit) == ("grouped", Severity.WARNING, culprit)
+    assert ("option http-no-delay" in found.fix) == bool(culprit)
+
+
 def test_the_size_of_the_buffer_is_what_was_held_at_most() -> None:
     """Measured with a probe of many bytes."""
     paced = probe([(n / 10, 2.0) for n in range(20)])

@@ -21,6 +21,10 @@ __all__ = ["held_back", "judge_flow", "judge_pace"]
 
 #: What a reader notices, and more than a busy machine takes for granted.
 _NOTICED_SECONDS = 0.4
+#: Half of the events this late, and in groups, are no accident either.
+_WAITING_SECONDS = 0.06
+#: How late the first event of a group is where the kernel waits for a full packet.
+_CORK_SECONDS = (0.12, 0.3)
 #: An answer that was there sooner may just be short.
 _QUICK_SECONDS = 0.5
 #: Of fewer events one can tell nothing.
@@ -44,7 +48,10 @@ def held_back(probed: Probed) -> bool:
 def judge_flow(case: Case, padded: Case | None = None) -> Iterator[Finding]:
     """Findings about a probe; *padded* is one of many bytes, which shows the size of the buffer."""
     probed = case.probed
-    if probed is None or not held_back(probed):
+    if probed is None:
+        return
+    if not held_back(probed):
+        yield from _grouped(probed)
         return
     arrivals = len({step.read for step in probed.steps})
     first = probed.held_back()[0]
@@ -62,6 +69,26 @@ def judge_flow(case: Case, padded: Case | None = None) -> Iterator[Finding]:
     if padded is not None and padded.probed is not None:
         seen += _buffer(padded.probed, evidence)
     yield _buffered(case, Severity.ERROR, seen, evidence)
+
+
+def _grouped(probed: Probed) -> Iterator[Finding]:
+    """Findings about events that wait for a moment for one another, over and over again."""
+    late = sorted(probed.held_back())
+    usual, arrivals = late[len(late) // 2], len({step.read for step in probed.steps})
+    longest = late[len(late) * 9 // 10]  # what is longer still is this machine's own doing, as a rule
+    if usual < _WAITING_SECONDS or arrivals > len(probed.steps) / 2:
+        return
+    # A corked TCP socket waits 200 ms for a full packet. HAProxy corks by default, and leaves no name in any header.
+    corked = _CORK_SECONDS[0] <= longest <= _CORK_SECONDS[1]
+    yield Finding(
+        id="grouped",
+        severity=Severity.WARNING,
+        seen=f"{len(late)} events arrived in {arrivals} pieces, most up to {longest:.2f} s late: a hop waits for "
+        "packets to fill up",
+        culprit="HAProxy (it seems)" if corked else "",
+        fix="option http-no-delay" if corked else "TCP_NODELAY, or no delay for small writes, in the hop that waits",
+        evidence={"events": len(late), "arrivals": arrivals, "usual_late_seconds": round(usual, 3)},
+    )
 
 
 def _buffer(padded: Probed, evidence: dict[str, object]) -> str:
