@@ -16,6 +16,8 @@ from .conftest import require_component
 from .doctor_chains import Chain, envoy, examined, haproxy, nginx, verdicts
 
 _HTTP11 = ("proxy_http_version 1.1;", 'proxy_set_header Connection "";')
+#: The default before 1.29.7.
+_HTTP10 = "proxy_http_version 1.0;"
 _DEAF = "proxy_ignore_headers X-Accel-Buffering;"
 _GZIP = "gzip on; gzip_types *; gzip_proxied any; gzip_min_length 0;"
 _SECOND = "server 127.0.0.1:BEHIND max_fails=0;"
@@ -39,8 +41,8 @@ CHAINS: dict[str, Chain] = {
     "no hop": Chain(),
     "nginx, right": Chain(hops=[nginx("proxy_buffering off;", *_HTTP11)], idle=2, break_post=True),
     "nginx, default buffering": Chain(hops=[nginx(*_HTTP11)]),
-    "nginx, buffering whatever the proxy says": Chain(hops=[nginx(_DEAF)]),
-    "nginx, HTTP/1.0 to the proxy": Chain(hops=[nginx("proxy_buffering off;")]),
+    "nginx, buffering whatever the proxy says": Chain(hops=[nginx(_DEAF, _HTTP10)]),
+    "nginx, HTTP/1.0 to the proxy": Chain(hops=[nginx("proxy_buffering off;", _HTTP10)]),
     "nginx, gzip": Chain(hops=[nginx("proxy_buffering off;", _GZIP, *_HTTP11)]),
     "nginx, gzip and buffering": Chain(hops=[nginx(_DEAF, _GZIP, *_HTTP11)]),
     "nginx, read timeout": Chain(hops=[nginx("proxy_read_timeout 2s;", *_HTTP11)], idle=5),
@@ -53,9 +55,9 @@ CHAINS: dict[str, Chain] = {
     ),
     "nginx, no Last-Event-ID": Chain(hops=[nginx('proxy_set_header Last-Event-ID "";', *_HTTP11)]),
     "the guide's nginx": Chain(hops=[nginx(locations=_GUIDE)], settings=_BRIDGE, path="/chat/stream?prompt=Hello"),
-    "two nginx, default buffering": Chain(hops=[nginx(), nginx(*_HTTP11)]),
+    "two nginx, default buffering": Chain(hops=[nginx(_HTTP10), nginx(*_HTTP11)]),
     "two nginx, the inner one tells": Chain(
-        hops=[nginx(), nginx("proxy_pass_header X-Accel-Buffering;", *_HTTP11)]
+        hops=[nginx(_HTTP10), nginx("proxy_pass_header X-Accel-Buffering;", *_HTTP11)]
     ),
     "nginx that redirects": Chain(
         hops=[nginx(locations="location / { return 302 /new; } location /new { proxy_pass http://backend/health; }")],
@@ -64,12 +66,12 @@ CHAINS: dict[str, Chain] = {
     "Envoy, right": Chain(hops=[envoy("0s")], total=3),
     "Envoy, default timeout": Chain(hops=[envoy()]),
     "Envoy, a short timeout": Chain(hops=[envoy("1.5s")], idle=4, total=4),
-    "Envoy in front of nginx": Chain(hops=[envoy("0s"), nginx(_DEAF)]),
+    "Envoy in front of nginx": Chain(hops=[envoy("0s"), nginx(_DEAF, _HTTP10)]),
     "nginx in front of Envoy": Chain(hops=[nginx(_DEAF, _GZIP, *_HTTP11), envoy("0s")]),
     "HAProxy, default": Chain(hops=[haproxy()]),
     "HAProxy, right": Chain(hops=[haproxy("option http-no-delay")]),
     "another server behind nginx": Chain(
-        hops=[nginx()], bare=True, method="POST", path="/v1/chat/completions?rate=20&tokens=16",
+        hops=[nginx(_HTTP10)], bare=True, method="POST", path="/v1/chat/completions?rate=20&tokens=16",
         headers=_JSON, body=_CHAT,
     ),
     "another server behind nginx, right": Chain(

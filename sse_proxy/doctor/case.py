@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .hop import Hop
-from .hops import is_nginx, recognised, seeming_nginx
+from .hops import is_nginx, recognised, seeming
 from .observed import Answer, End
 from .probed import Probed, probed_of
 from .reading import read_stream
@@ -45,10 +45,14 @@ def case_of(answer: Answer) -> Case:
     probed = probed_of(stream)
     hops = recognised([*answer.headers, *(probed.headers if probed else ())])
     if probed is not None and not any(map(is_nginx, hops)) and _shows_nginx(answer, probed):
-        hops.append(seeming_nginx())
+        hops.append(seeming("nginx"))
     return Case(answer=answer, stream=stream, probed=probed, hops=tuple(hops))
 
 
 def _shows_nginx(answer: Answer, probed: Probed) -> bool:
+    """Whether there is an nginx whose ``Server`` another hop has replaced.
+
+    It takes ``X-Accel-Buffering`` away, and before 1.29.7 it speaks HTTP/1.0 to what is behind it by default.
+    """
     sent = any(name == "x-accel-buffering" for name, _value in probed.answered)
     return probed.http_version == "1.0" or (sent and answer.header("x-accel-buffering") is None)

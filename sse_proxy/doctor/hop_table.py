@@ -174,6 +174,7 @@ HOPS: tuple[Hop, ...] = (
     ),
     Hop(
         name="HAProxy",
+        knobs={"grouped": "option http-no-delay"},
         cuts=(
             Cut(Kind.IDLE, 50, "timeout server, timeout client"),
             Cut(Kind.IDLE, 60, "timeout server, timeout client"),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from .hop import Cut, Headers, Hop, Kind
 from .hop_table import HOPS
 
-__all__ = ["blamed", "cutters", "is_nginx", "recognised", "seeming_nginx"]
+__all__ = ["blamed", "cutters", "is_nginx", "recognised", "seeming"]
 
 
 def recognised(headers: Headers) -> list[Hop]:
@@ -24,13 +24,10 @@ def recognised(headers: Headers) -> list[Hop]:
     return sorted((hop for hop in HOPS if hop.answers(pairs)), key=lambda hop: not hop.answers(outermost))
 
 
-def seeming_nginx() -> Hop:
-    """An nginx whose ``Server`` another hop has replaced: for what only an nginx does, of all in the table.
-
-    It takes ``X-Accel-Buffering`` away, and before 1.29.7 it speaks HTTP/1.0 to what is behind it by default.
-    """
-    nginx = next(hop for hop in HOPS if is_nginx(hop))
-    return replace(nginx, name=f"{nginx.name} (it seems)")
+def seeming(name: str) -> Hop:
+    """The hop of that *name*, for who is known by what only it does, of all in the table, and not by a header."""
+    hop = next(hop for hop in HOPS if hop.name == name)
+    return replace(hop, name=f"{name} (it seems)")
 
 
 def is_nginx(hop: Hop) -> bool:

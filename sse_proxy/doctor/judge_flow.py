@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from .case import Case
 from .findings import Finding, Severity
-from .hops import blamed
+from .hops import blamed, seeming
 from .probed import Probed
 from .stream import Arrived
 
@@ -80,13 +80,14 @@ def _grouped(probed: Probed) -> Iterator[Finding]:
         return
     # A corked TCP socket waits 200 ms for a full packet. HAProxy corks by default, and leaves no name in any header.
     corked = _CORK_SECONDS[0] <= longest <= _CORK_SECONDS[1]
+    culprit, knob = blamed("grouped", [seeming("HAProxy")] if corked else [])
     yield Finding(
         id="grouped",
         severity=Severity.WARNING,
         seen=f"{len(late)} events arrived in {arrivals} pieces, most up to {longest:.2f} s late: a hop waits for "
         "packets to fill up",
-        culprit="HAProxy (it seems)" if corked else "",
-        fix="option http-no-delay" if corked else "TCP_NODELAY, or no delay for small writes, in the hop that waits",
+        culprit=culprit,
+        fix=knob or "TCP_NODELAY, or no delay for small writes, in the hop that waits",
         evidence={"events": len(late), "arrivals": arrivals, "usual_late_seconds": round(usual, 3)},
     )
 
