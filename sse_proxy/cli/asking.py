@@ -197,7 +197,7 @@ def _address(url: str) -> tuple[str, _Headers]:
     wanted = f"url: got {mask(url)!r}, expected http://HOST[:PORT][/PATH], or https://"
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError as error:  # a port that is none, half an IPv6 address
         raise click.UsageError(wanted) from error
     if not valid or any(character.isspace() or not character.isprintable() for character in url):
