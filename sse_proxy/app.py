@@ -13,17 +13,19 @@ import httpx
 from starlette.types import ASGIApp, Scope
 
 from .core.dialects import dialect_for
+from .core.probing import PROBE
 from .errors import SSEProxyError
 from .gate import Gate
 from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
+from .probe import Probe
 from .proxy import ReverseProxy
 from .replay.base import Journal
 from .replay.stores import open_journal
 from .resume.attaching import Attaching
-from .resume.endpoints import Endpoints
+from .resume.endpoints import STREAMS, Endpoints
 from .resume.resumption import Resumption
 from .routing import Router
 from .settings import Settings
@@ -65,9 +67,11 @@ def create_app(
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
     attaching = resumption = None
+    named: dict[str, ASGIApp] = {PROBE: Probe(settings, lifecycle=lifecycle)} if settings.probe else {}
     if (journal := _journal(settings, metrics)) is not None:
         attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
         resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
+        named[STREAMS] = Endpoints(attaching, settings)
     transport = create_transport(settings) if transport is None else transport
     proxy = ReverseProxy(settings, transport, on_shutdown=None if journal is None else journal.close)
     middleware = SSEMiddleware(
@@ -80,7 +84,7 @@ def create_app(
         metrics=metrics,
         upstream_ready=upstream_ready,
         tracing=open_tracing(enabled=settings.tracing, provider=tracer_provider),
-        streams=None if attaching is None else Endpoints(attaching, settings),
+        named=named,
         render=_render,
     )
 

@@ -27,8 +27,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -69,8 +70,8 @@ RenderError = Callable[[Scope, SSEProxyError], bytes]
 class Gate:
     """ASGI app around *app*; lifespan scopes pass, websockets are refused.
 
-    *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *streams*: answers for the reserved names of kept streams; None
-    where none are kept. *render*: makes error bodies. *clock*: monotonic seconds. *tracing*: begins the traces.
+    *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *named*: who answers for reserved names, by their first part.
+    *render*: makes error bodies. *clock*: monotonic seconds. *tracing*: begins the traces.
 
     Raises:
         SettingsError: ``auth_tokens_file`` is not usable.
@@ -85,13 +86,13 @@ class Gate:
         lifecycle: Lifecycle,
         metrics: Metrics,
         upstream_ready: Callable[[], bool],
-        streams: ASGIApp | None = None,
+        named: Mapping[str, ASGIApp] = MappingProxyType({}),
         render: RenderError = lambda _scope, error: render_plain(error),
         clock: Callable[[], float] = time.monotonic,
         tracing: Tracing = NULL_TRACING,
     ) -> None:
         self._app = app
-        self._streams = streams
+        self._named = named
         self._owner_headers = settings.resume_owner_headers
         self._lifecycle = lifecycle
         self._metrics = metrics
@@ -145,12 +146,12 @@ class Gate:
         if self._cors and self._cors.is_preflight(scope["method"], scope["headers"]):
             await exchange.respond(204, [])
             return None
-        app, name = self._app, reserved_name(*own_path(scope))
-        if name is not None:
-            if self._streams is None or name.partition("/")[0] != STREAMS:
+        app: ASGIApp | None = self._app
+        if (name := reserved_name(*own_path(scope))) is not None:
+            app = self._named.get(name.partition("/")[0])
+            if app is None:
                 await self._probe(name, scope["method"], exchange)
                 return None
-            app = self._streams
         if self._lifecycle.refusing:
             raise Refused("the proxy is shutting down")
         _check_forwardable(scope["method"], scope["headers"])
@@ -182,7 +183,7 @@ class Gate:
         """
         peer = scope["client"][0] if scope.get("client") else None
         token = None
-        if self._streams is not None:
+        if STREAMS in self._named:
             scope["sse_proxy.owner"] = owner_of(scope["headers"], self._owner_headers)
         if self._tokens:
             token, scope["headers"] = authenticate(scope["headers"], self._tokens, self._clock())

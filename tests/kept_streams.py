@@ -23,7 +23,7 @@ from sse_proxy.replay.base import Batch, End, Glance, Head, Journal, Opening, Re
 from sse_proxy.replay.memory import MemoryJournal
 from sse_proxy.replay.null import NullJournal
 from sse_proxy.resume.attaching import Attaching
-from sse_proxy.resume.endpoints import Endpoints
+from sse_proxy.resume.endpoints import STREAMS, Endpoints
 from sse_proxy.resume.heads import head_of
 from sse_proxy.routing import Router
 
@@ -139,7 +139,7 @@ async def keeping(journal: Journal | None = None, **settings: Any) -> AsyncItera
         lifecycle=kept.lifecycle,
         metrics=kept.metrics,
         upstream_ready=lambda: True,
-        streams=Endpoints(attaching, chosen),
+        named={STREAMS: Endpoints(attaching, chosen)},
     )
     async with served(gate, send_buffer_bytes=chosen.client_send_buffer_bytes) as port:
         kept.port = port

@@ -121,7 +121,7 @@ def test_the_version_is_shown() -> None:
             ["serve", "--config", "/none"],
             'config: got "/none", expected a readable TOML file: No such file or directory',
         ),
-        (["doctor", "http://a", "--openai", "m"], "doctor is not in this version"),
+        (["doctor", "ftp://a"], "url: got 'ftp://a', expected http://HOST[:PORT][/PATH], or https://"),
         (["tail"], "Missing argument 'URL'."),
         (["top", "-x"], "unknown flag -x (sse-proxy top --help lists all)"),
     ],

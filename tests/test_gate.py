@@ -18,6 +18,7 @@ from sse_proxy.errors import ClientStalled, ConnectFailed, RequestTooLarge, SSEP
 from sse_proxy.gate import Gate
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.metrics.base import NullMetrics
+from sse_proxy.resume.endpoints import STREAMS
 from sse_proxy.settings import Settings
 
 Behaviour = Callable[[Scope, Receive, Send], Any]
@@ -77,7 +78,7 @@ class World:
             lifecycle=self.lifecycle,
             metrics=self.metrics,
             upstream_ready=lambda: self.ready,
-            streams=self.streams,
+            named={} if self.streams is None else {STREAMS: self.streams},
         )
         parts = list(body)
 

@@ -46,6 +46,7 @@ FLOORS = (
         "listener",
         "middleware",
         "obeyed",
+        "probe",
         "proxy",
         "readiness",
         "resume",
@@ -55,7 +56,7 @@ FLOORS = (
         "watch",
     ),
     ("app",),
-    ("__init__", "__main__", "cli", "demo"),
+    ("__init__", "__main__", "cli", "demo", "doctor"),
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 

@@ -22,7 +22,7 @@ _COMMANDS = {
     "demo": ("demo", "Run the proxy in front of an embedded mock LLM server."),
     "config": ("config", "Show the effective settings, their JSON Schema, or what is risky about them."),
     "healthcheck": ("healthcheck", "Ask the admin port whether the proxy is alive; exit code 0 or 1."),
-    "doctor": ("later", "Say what is wrong with a stream, hop by hop (not in this version)."),
+    "doctor": ("doctor", "Say what is wrong with a stream, hop by hop, and what to change."),
     "tail": ("tail", "Show a stream's events with their gaps, its heartbeats and its defects."),
     "top": ("top", "Show the open streams of a running proxy, again and again."),
 }

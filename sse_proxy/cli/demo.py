@@ -29,6 +29,8 @@ A server that dies in the middle, told as an error instead of a short answer:
   curl -N '{proxy}/v1/chat/completions?die_after=5' -H 'Content-Type: application/json' -d '{chat}'
 An Anthropic message:
   curl -N {proxy}/v1/messages -H 'Content-Type: application/json' -d '{message}'
+What the way here does to streams; with a proxy of yours in front, the URL of that:
+  sse-proxy doctor {proxy}
 """
 _CHAT = '{"model": "mock", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
 _MESSAGE = '{"model": "mock", "stream": true, "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}'
@@ -51,6 +53,8 @@ def demo(config: str | None, **flags: Any) -> int:
         mock = f"http://{format_address(address_of(listening))}"
         loaded = load(config, {**flags, "upstream": mock}, require_upstream=True)
         settings = loaded.settings
+        if loaded.sources["probe"] == "default":  # nothing here is anybody's, so that the doctor has what it needs
+            settings = settings.model_copy(update={"probe": True})
         configure_logging(loaded)
 
         def tell(bound: Bound) -> None:
