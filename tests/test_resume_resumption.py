@@ -289,6 +289,17 @@ async def test_a_key_that_is_too_long_is_refused() -> None:
             assert await call.rest()
 
 
+@pytest.mark.parametrize("settings", [{}, {"reframe": "never"}], ids=["not asked for", "not kept"])
+async def test_the_key_of_a_stream_that_is_not_kept_is_the_upstreams_business(settings: dict[str, str]) -> None:
+    """A request gets through with whatever key it has, if nothing is to be found by that."""
+    wish = "on" if settings else "off"
+    async with proxied(tells, resume="memory", **settings) as proxy:
+        proxy.upstream.go.set()
+        async with kept(proxy.port, wish, headers={"Idempotency-Key": "k" * 300}) as call:
+            assert await call.rest() == b"".join(TOKENS)
+        assert dict(proxy.upstream.requests[0]["headers"])[b"idempotency-key"] == b"k" * 300
+
+
 async def _fails(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
     await upstream.go.wait()
     if len(upstream.requests) > 1:

@@ -16,7 +16,7 @@ from ..core.headers import without
 from ..core.numbering import Numbering
 from ..core.requests import RequestFacts
 from ..core.target import RESERVED_PREFIX
-from ..core.wish import RESUME_HEADER, ResumeWish, resume_wish
+from ..core.wish import RESUME_HEADER, ResumeKeys, resume_keys, wants_resume
 from ..errors import NotFound, Refused
 from ..replay.base import Journal, Opening, Taken
 from ..settings import Settings
@@ -74,12 +74,12 @@ class Resumption:
             BadRequest: the request names a key that is too long.
         """
         bridged: Numbering | None = scope.get("sse_proxy.numbering")
-        wish = resume_wish(scope["headers"])
-        if not (wish.on or bridged is not None) or not _may_be_kept(facts, policy):
+        if not (bridged is not None or wants_resume(scope["headers"])) or not _may_be_kept(facts, policy):
             return None
+        keys = resume_keys(scope["headers"])
         scope["headers"] = without(scope["headers"], frozenset({RESUME_HEADER}))
         numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart)
-        opening = _opening(numbering.stream, scope, wish)
+        opening = _opening(numbering.stream, scope, keys)
         recorder = Recorder(
             numbering,
             send=send,
@@ -97,10 +97,10 @@ class Resumption:
         return recorder
 
 
-def _opening(stream: str, scope: Scope, wish: ResumeWish) -> Opening:
+def _opening(stream: str, scope: Scope, keys: ResumeKeys) -> Opening:
     # The same key for another API is another request: its answer would be in other words.
-    once = None if wish.once is None else f"{scope['method']} {scope['path']} {wish.once}"
-    return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=wish.chat)
+    once = None if keys.once is None else f"{scope['method']} {scope['path']} {keys.once}"
+    return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=keys.chat)
 
 
 def _may_be_kept(facts: RequestFacts, policy: Policy) -> bool:
