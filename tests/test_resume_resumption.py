@@ -289,6 +289,23 @@ async def test_a_key_that_is_too_long_is_refused() -> None:
             assert await call.rest()
 
 
+async def test_a_key_joins_no_stream_of_another_path() -> None:
+    """Though the LLM server is asked at one: a bridge tells its answers in other words, and so may two of them."""
+    chat = {"upstream_path": "/v1/chat/completions", "body": {"stream": True, "messages": []}}
+    routes = [{"path": "/tokens", **chat}, {"path": "/chunks", "output": "openai", **chat}]
+    key = {"Idempotency-Key": "k", "Authorization": "Bearer a"}
+    async with proxied(tells, resume="memory", routes=routes) as proxy:
+        proxy.upstream.go.set()
+        told = []
+        for target in ("/tokens", "/chunks", "/v1/chat/completions"):
+            for _ in range(2):
+                async with kept(proxy.port, target=target, headers=key) as call:
+                    told.append((await call.rest()).count(b'"token"'))
+        assert told == [3, 3, 0, 0, 0, 0]
+        assert len(proxy.upstream.requests) == 3
+        assert proxy.value('resumes_total{result="joined"}') == 3
+
+
 @pytest.mark.parametrize("settings", [{}, {"reframe": "never"}], ids=["not asked for", "not kept"])
 async def test_the_key_of_a_stream_that_is_not_kept_is_the_upstreams_business(settings: dict[str, str]) -> None:
     """A request gets through with whatever key it has, if nothing is to be found by that."""

@@ -6,6 +6,7 @@ ask: those cost a look at their headers, and where ``resume`` is off not even th
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 
@@ -79,7 +80,7 @@ class Resumption:
         keys = resume_keys(scope["headers"])
         scope["headers"] = without(scope["headers"], frozenset({RESUME_HEADER}))
         numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart)
-        opening = _opening(numbering.stream, scope, keys)
+        opening = _opening(scope, numbering.stream, facts, keys)
         recorder = Recorder(
             numbering,
             send=send,
@@ -97,9 +98,13 @@ class Resumption:
         return recorder
 
 
-def _opening(stream: str, scope: Scope, keys: ResumeKeys) -> Opening:
-    # The same key for another API is another request: its answer would be in other words.
-    once = None if keys.once is None else f"{scope['method']} {scope['path']} {keys.once}"
+def _opening(scope: Scope, stream: str, facts: RequestFacts, keys: ResumeKeys) -> Opening:
+    once = None
+    if keys.once is not None:
+        # The same key for another path or API is another request, whose answer would be in other words. The path is
+        # the client's own: a bridge's upstream may have clients of its own, and other bridges.
+        method, path = scope.get("sse_proxy.asked") or (scope["method"], scope["path"])
+        once = json.dumps([method, path, facts.output, keys.once])
     return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=keys.chat)
 
 
