@@ -147,10 +147,14 @@ async def test_an_event_larger_than_the_ring_is_a_gap_and_no_silence(time: Time)
         (End.OWNER_LOST, 1, Answer.REPLAY),
         (End.OWNER_LOST, 2, Answer.REPLAY),
         (End.OWNER_LOST, 3, Answer.NOTHING_LEFT),
+        (End.OWNER_LOST, 4, Answer.EVICTED),
+        (End.UNAVAILABLE, 1, Answer.REPLAY),
+        (End.UNAVAILABLE, 2, Answer.EVICTED),
+        (End.UNAVAILABLE, 3, Answer.EVICTED),
     ],
 )
 def test_what_a_reader_is_answered(end: End | None, after: int, answer: Answer) -> None:
-    """204 for who has it all; the loss of the owner is news that has to be told once."""
+    """204 only for who has it all; the loss of the owner is news that has to be told once, and what is lost is gone."""
     assert answer is Glance(head=None, oldest=1, latest=2, end=end).answer(after)
 
 

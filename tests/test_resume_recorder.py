@@ -7,6 +7,7 @@ from starlette.types import Message
 
 from sse_proxy.core.dialects import GENERIC, StreamState, Voice
 from sse_proxy.core.numbering import Numbering
+from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.errors import Outcome, SSEProxyError
 from sse_proxy.replay.base import End, Head
 from sse_proxy.resume.recorder import Recorder, Stopped
@@ -43,6 +44,7 @@ class Stream:
         self.numbering = numbering
         self.voice: Voice = GENERIC
         self.told = StreamState()
+        self.pipeline: Pipeline | None = None
 
 
 class Bench:
@@ -131,23 +133,41 @@ async def test_a_store_that_is_down_is_told_of(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome, end",
+    "outcome, end, told",
     [
-        (Outcome.COMPLETED, End.COMPLETE),
-        (Outcome.UPSTREAM_TRUNCATED, End.TRUNCATED),
-        (Outcome.CLIENT_DISCONNECTED, End.CANCELLED),
-        (Outcome.CLIENT_STALLED, End.CANCELLED),
-        (Outcome.STOPPED, End.CANCELLED),
-        (Outcome.UPSTREAM_ERROR, End.ERROR),
-        (Outcome.IDLE_TIMEOUT, End.ERROR),
-        (Outcome.DRAINED, End.ERROR),
+        (Outcome.COMPLETED, End.COMPLETE, b""),
+        (Outcome.UPSTREAM_TRUNCATED, End.TRUNCATED, b""),
+        (Outcome.CLIENT_DISCONNECTED, End.CANCELLED, b"nobody was listening"),
+        (Outcome.CLIENT_STALLED, End.CANCELLED, b"nobody was listening"),
+        (Outcome.STOPPED, End.ERROR, b"the process that produced this stream is gone"),
+        (None, End.ERROR, b"the process that produced this stream is gone"),
+        (Outcome.UPSTREAM_ERROR, End.ERROR, b""),
+        (Outcome.IDLE_TIMEOUT, End.ERROR, b""),
+        (Outcome.DRAINED, End.ERROR, b""),
     ],
 )
-async def test_how_it_ended_is_kept(bench: Bench, outcome: Outcome, end: End) -> None:
-    """The outcome, as readers have to know it."""
+async def test_how_it_ended_is_kept(bench: Bench, outcome: Outcome | None, end: End, told: bytes) -> None:
+    """As readers have to know it: with the reason where nobody was there whom the response could have told it."""
     await bench.start(200, SSE)
+    bench.numbering.apply(b"data: a\n\n")
     bench.recorder.finish(outcome)
     assert bench.recording.ends == [(end, True)]
+    added = bench.recording.events[1:]
+    assert [(n, told in event) for n, event in added] == ([(2, True)] if told else [])
+
+
+@pytest.mark.parametrize("why", ["stopped", "detached", "over"])
+async def test_what_was_told_already_is_not_told_again(bench: Bench, why: str) -> None:
+    """By the response, to the log alone if need be; nor is an error told behind an answer that is whole."""
+    await bench.start(200, SSE)
+    if why == "stopped":
+        bench.recorder.on_stop()
+    elif why == "detached":
+        assert bench.recorder.detach()
+    else:
+        bench.stream.pipeline = Pipeline(GENERIC, state=StreamState(terminated=True), max_event_bytes=1)
+    bench.recorder.finish(Outcome.STOPPED if why == "stopped" else Outcome.CLIENT_DISCONNECTED)
+    assert (bench.recording.ends, bench.recording.events) == ([(End.CANCELLED, True)], [])
 
 
 async def test_a_response_that_never_began_is_dropped(bench: Bench) -> None:

@@ -159,17 +159,17 @@ async def test_a_reader_keeps_the_generation_alive() -> None:
 
 
 async def test_without_patience_a_client_that_leaves_ends_its_stream() -> None:
-    """``detach_seconds = 0``: as without resume, but what came until then is kept."""
+    """``detach_seconds = 0``: as without resume, but what came until then is kept, and that it is not all."""
     async with proxied(holds, resume="memory", detach_seconds=0) as proxy:
         async with kept(proxy.port) as call:
             await call.until(TOKENS[0])
             call.leave()
         await event(proxy.upstream.left)
         assert await proxy.outcome() == "client_disconnected"
-        assert (
-            numbered(call.headers["x-stream-id"], TOKENS[:1])
-            in (await replayed(proxy.port, call.headers["location"]))[1]
-        )
+        answer = await ask(proxy.port, "GET", call.headers["location"])
+        assert answer.body.startswith(numbered(call.headers["x-stream-id"], TOKENS[:1]))
+        assert (answer.complete, b'"code":"client_disconnected"' in answer.body) == (False, True)
+        assert (await replayed(proxy.port, call.headers["location"], after=1))[0] == 200
 
 
 async def test_who_left_before_the_response_began_cannot_come_back() -> None:

@@ -3,8 +3,9 @@
 The client reads the events that the first one got, with the same ids, and ends as that one did: well, with the error
 that is part of the log, or with a connection that breaks where nobody may take the end for a whole answer (the stream
 was stopped; clients of its API raise on no error frame). A stream that cannot be told to its end gets an in-stream
-error. Only that of a lost owner has an id, as if it were the next event: an `EventSource`, which comes back after every
-end, is then told that nothing is left. The others have none, since the event of that number may still be had.
+error. Only that of a lost owner has an id, as if it were the next event, terminator included: an `EventSource`, which
+comes back after every end, is then told that nothing is left; whose id is beyond that had events that the store never
+got. The others have none, since the event of that number may still be had.
 
 A drain breaks the connection without a word: the stream goes on, so its reader is to come back, to another replica.
 """
@@ -223,7 +224,7 @@ class Follower:
         if lost is not None:
             frame = voice.error_frame(lost(), self._pulse.spoken.state)
         if end is End.OWNER_LOST:
-            frame = self._numbering.apply(frame)
+            frame = self._numbering.apply_as_one(frame)
         # A clean end behind an error that the client does not take for one would look like success.
         deaf = voice.aborts_after_error or self._variant.needs_abort or (lost is not None and not frame)
         breaks = end is End.CANCELLED or (end is not End.COMPLETE and deaf)
