@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sse_proxy.core.owner import owner_of
-from sse_proxy.replay.base import End
+from sse_proxy.replay.base import Batch, End
 
 from .kept_streams import Kept, ScriptedJournal, ScriptedReader, Stream, head, keeping, memory
 from .streaming import until
@@ -244,10 +244,29 @@ async def test_a_store_that_is_down_is_503(method: str, target: str) -> None:
 
 async def test_a_store_that_goes_down_meanwhile_is_503_too() -> None:
     """And the reader is closed."""
-    reader = ScriptedReader([], head=head(), down=True)
+    reader = ScriptedReader([], head=head(), down=1)
     async with keeping(ScriptedJournal(reader)) as kept:
         refused(await kept.ask("GET", f"{STREAMS}/{ID}"), 503)
         assert reader.closed
+
+
+async def test_a_store_that_is_gone_for_a_moment_is_asked_again() -> None:
+    """An EventSource gives up for good at a 503, though its stream is there and flows."""
+    reader = ScriptedReader([Batch(events=[(1, b"data: a\n\n")], end=End.COMPLETE)], head=head(), down=1)
+    journal = ScriptedJournal(reader, down=2)
+    async with keeping(journal, patience_seconds=60) as kept:
+        answer = await kept.ask("GET", f"{STREAMS}/{ID}")
+        assert (answer.status, answer.body) == (200, f"id: {ID}.1\ndata: a\n\n".encode())
+        assert (journal.asked, kept.resumed()) == ([ID] * 3, {"replayed": 1})
+
+
+async def test_a_stop_is_not_lost_with_the_store_either() -> None:
+    """It is asked again, and what is unknown is unknown."""
+    journal = ScriptedJournal(ScriptedReader([], head=head()), down=1)
+    async with keeping(journal, patience_seconds=60) as kept:
+        assert (await kept.ask("DELETE", f"{STREAMS}/{ID}")).status == 404
+        assert (await kept.ask("GET", f"{STREAMS}?key=chat")).status == 404
+        assert journal.asked == [ID, ID, "chat"]
 
 
 @pytest.fixture
