@@ -123,6 +123,23 @@ async def test_what_we_do_not_number_is_dropped(bench: Bench) -> None:
     assert (bench.recording.ends, later.recording.ends) == ([(End.ERROR, False)], [(End.COMPLETE, False)])
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_has_ids_of_its_own_is_dropped_at_once(bench: Bench, begun: bool) -> None:
+    """Also where it was promised: readers that are there are told, and nobody is generated for who cannot come back."""
+    if begun:
+        await bench.start(200, SSE)
+    bench.numbering.give_way()
+    assert bench.recording.ends == [(End.ERROR, False)]
+    assert not bench.recorder.detach()
+
+
+async def test_nobody_is_waited_for_where_nothing_is_numbered(bench: Bench) -> None:
+    """Nothing could be replayed to him."""
+    await bench.start(200, SSE)
+    bench.stream.numbering = None
+    assert not bench.recorder.detach()
+
+
 async def test_a_store_that_is_down_is_told_of(bench: Bench) -> None:
     """The stream flows on, and nothing is held for it."""
     bench.recording.resumable = False

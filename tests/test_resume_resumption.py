@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -425,19 +426,67 @@ async def test_a_store_that_is_down_costs_no_token() -> None:
         assert proxy.value("store_errors_total") >= 1
 
 
-async def _numbers_itself(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
-    await start(send)
-    await body(send, b"event: output\nid: 7\ndata: a\n\nevent: done\nid: 8\ndata: {}\n\n", more=False)
+REPLICATE = b"id: 7\nevent: output\ndata: a\n\nid: 8\nevent: done\ndata: {}\n\n"
+NOBODYS = b"id: s1\ndata: a\n\nid: s2\nevent: end\ndata: b\n\n"
 
 
-@pytest.mark.parametrize("path", ["/v1/streams/x", "/elsewhere"], ids=["by the request", "by the first event"])
-async def test_what_numbers_its_own_events_keeps_their_ids(path: str) -> None:
-    """Its clients resume by those, from its server (Replicate's, here)."""
-    async with proxied(_numbers_itself, resume="memory") as proxy:
+def _numbers_itself(told: bytes) -> Callable[..., Any]:
+    async def handler(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await upstream.go.wait()
+        await body(send, told, more=False)
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/v1/streams/x", REPLICATE),
+        ("GET", "/elsewhere", REPLICATE),
+        ("GET", "/elsewhere", NOBODYS),
+        ("POST", "/elsewhere", NOBODYS),
+    ],
+    ids=["by the request", "by the first event", "of no API", "by POST"],
+)
+async def test_what_numbers_its_own_events_keeps_their_ids(method: str, path: str, told: bytes) -> None:
+    """Its clients resume by those, from its server, so nothing else is promised to them."""
+    async with proxied(_numbers_itself(told), resume="memory") as proxy:
+        proxy.upstream.go.set()
         headers = {"X-SSE-Resume": "on", "Accept": "text/event-stream"}
-        answer = await ask(proxy.port, "GET", path, headers=headers)
-        assert answer.body.startswith(b"id: 7\nevent: output\n")
+        answer = await ask(proxy.port, method, path, headers=headers)
+        assert answer.body == told
+        assert not {"x-stream-id", "location"} & set(answer.headers)
         assert proxy.value("replay_streams") == 0
+
+
+async def test_the_head_does_not_wait_for_the_first_event_for_ever() -> None:
+    """Heartbeats have to come. What was promised until then is taken back: nobody is generated for or left waiting."""
+    async with proxied(_numbers_itself(NOBODYS), resume="memory", commit_after_seconds=0.1) as proxy:
+        headers = {"X-SSE-Resume": "on", "Accept": "text/event-stream"}
+        async with calling(proxy.port, "GET", "/elsewhere", headers=headers) as call:
+            await call.until(b":")
+            async with calling(proxy.port, "GET", call.headers["location"]) as reader:
+                assert await reader.head() == 200
+                proxy.upstream.go.set()
+                assert (await call.rest()).endswith(NOBODYS)
+                assert b'"code":"rejected"' in await reader.rest()
+        assert (await replayed(proxy.port, call.headers["location"]))[0] == 404
+        assert proxy.value("replay_streams") == 0
+
+
+@pytest.mark.parametrize("resume", ["memory", "off"])
+async def test_behind_a_bridge_every_event_has_an_id_of_ours(resume: str) -> None:
+    """The upstream's would come back to nobody who knows them: the browser would begin anew."""
+    route = {"path": "/go", "upstream_path": "/elsewhere", "output": "native", "body": {"stream": True}}
+    async with proxied(_numbers_itself(REPLICATE), resume=resume, routes=[route]) as proxy:
+        proxy.upstream.go.set()
+        sse = {"Accept": "text/event-stream"}
+        answer = await ask(proxy.port, "GET", "/go", headers=sse)
+        ours = re.findall(rb"id: ([0-9a-f]{32}\.[0-9]+)\n", answer.body)
+        assert (len(ours), answer.body.count(b"data: "), answer.body.count(b"id: 7")) == (2, 2, 0)
+        again = await ask(proxy.port, "GET", "/go", headers={**sse, "Last-Event-ID": ours[-1].decode()})
+        assert (again.status, len(proxy.upstream.requests)) == (204, 1)
 
 
 async def test_reframe_never_keeps_nothing() -> None:

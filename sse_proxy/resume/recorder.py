@@ -96,6 +96,7 @@ class Recorder:
         self._early: list[tuple[int, bytes]] = []
         self._numbering = numbering
         numbering.record = lambda *event: self._early.append(event)
+        numbering.on_give_way = self._drop
         self._send = send
         self._location = location
         self._detach_seconds = detach_seconds
@@ -147,7 +148,8 @@ class Recorder:
     def detach(self) -> bool:
         """`Record`: take over the client's part."""
         self._left = self._clock()
-        if not self._is_known or self.patience() <= 0:
+        is_numbered = self._stream is None or self._stream.numbering is not None
+        if not (self._is_known and is_numbered) or self.patience() <= 0:
             return False
         self._send = _discard
         self._has_detached = True
@@ -173,7 +175,7 @@ class Recorder:
         self.recording.end(end, keep=is_kept)
         # The journal keeps its half for a while, and may call this one: it must not keep the connection with it.
         self.recording, self._send = NullRecording(), _discard
-        self._stream = self._stop = self._numbering.record = None
+        self._stream = self._stop = self._numbering.record = self._numbering.on_give_way = None
 
     def _untold(self, outcome: Outcome | None) -> SSEProxyError | None:
         """Why the response was cancelled, where nobody was there to be told; None: it is in the log, or it was over."""
@@ -192,12 +194,16 @@ class Recorder:
         status, headers, stream = start["status"], start["headers"], self._stream
         is_numbered = stream is not None and stream.numbering is not None and _is_event_stream(status, headers)
         if stream is None or not is_numbered or not self.recording.resumable:
-            self._early, self._numbering.record, self._is_known = [], None, False
-            self.recording.end(End.ERROR, keep=False)
+            self._drop()
             return {**start, "headers": [*headers, (RESUME_HEADER, b"unavailable")]} if is_numbered else start
         self._begin(head_of(status, headers, stream.voice, stream.told))
         told = [(b"x-stream-id", self._numbering.stream.encode("ascii")), (b"location", self._location.encode())]
         return {**start, "headers": [*headers, *told]}
+
+    def _drop(self) -> None:
+        """It is not kept, though it may have been promised: those who have come back already are told so."""
+        self._early, self._numbering.record, self._is_known = [], None, False
+        self.recording.end(End.ERROR, keep=False)
 
     def _begin(self, head: Head) -> None:
         self._has_begun = self._is_known = True

@@ -1,7 +1,8 @@
 """Which responses are kept: those whose request asks for it, and those of bridges (INTERFACE "Resume").
 
-Kept is an event stream that we number. What numbers its own events is left alone, as is every request that does not
-ask: those cost a look at their headers, and where ``resume`` is off not even that.
+Kept is an event stream that we number. What numbers its own events is left alone, but for bridges, to which no such id
+ever comes back; as is every request that does not ask: those cost a look at their headers, and where ``resume`` is off
+not even that.
 """
 
 from __future__ import annotations
@@ -75,11 +76,13 @@ class Resumption:
             BadRequest: the request names a key that is too long.
         """
         bridged: Numbering | None = scope.get("sse_proxy.numbering")
-        if not (bridged is not None or wants_resume(scope["headers"])) or not _may_be_kept(facts, policy):
+        if bridged is None and not wants_resume(scope["headers"]):
+            return None
+        numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart, yields=True)
+        if not _may_be_kept(facts, policy, numbering):
             return None
         keys = resume_keys(scope["headers"])
         scope["headers"] = without(scope["headers"], frozenset({RESUME_HEADER}))
-        numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart)
         opening = _opening(scope, numbering.stream, facts, keys)
         recorder = Recorder(
             numbering,
@@ -108,7 +111,7 @@ def _opening(scope: Scope, stream: str, facts: RequestFacts, keys: ResumeKeys) -
     return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=keys.chat)
 
 
-def _may_be_kept(facts: RequestFacts, policy: Policy) -> bool:
+def _may_be_kept(facts: RequestFacts, policy: Policy, numbering: Numbering) -> bool:
     """Whether the response may be an event stream that we number."""
-    own_ids = facts.dialect.numbers_events and facts.output == "native"
-    return facts.candidate and not own_ids and policy.reframe != "never"
+    yields = numbering.yields and facts.dialect.numbers_events and facts.output == "native"
+    return facts.candidate and not yields and policy.reframe != "never"
