@@ -24,7 +24,7 @@ from sse_proxy.replay.memory import MemoryJournal
 from sse_proxy.replay.null import NullJournal
 from sse_proxy.resume.attaching import Attaching
 from sse_proxy.resume.endpoints import Endpoints
-from sse_proxy.resume.heads import head_of
+from sse_proxy.resume.heads import Pace, head_of
 from sse_proxy.routing import Router
 
 from .streaming import Proxy, served, until
@@ -34,10 +34,15 @@ _TOO_SHORT = ("heartbeat_seconds", "commit_after_seconds", "client_stall_timeout
 IDENTITY = {"id": "chatcmpl-1", "created": 1, "model": "m"}
 
 
-def head(voice: str = "openai_chat") -> Head:
-    """What is kept of a response's beginning."""
+#: Of no route in particular.
+PACE = Pace(heartbeat_mode="auto", heartbeat_seconds=15.0, client_stall_timeout_seconds=60.0)
+
+
+def head(voice: str = "openai_chat", pace: Pace | None = None) -> Head:
+    """What is kept of a response's beginning; *pace* None: of a version that told none, so readers have their own."""
     headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-model", b"m"), (b"set-cookie", b"a=b")]
-    return head_of(200, headers, dialect_by_name(voice), StreamState(identity=dict(IDENTITY)))
+    told = head_of(200, headers, dialect_by_name(voice), StreamState(identity=dict(IDENTITY)), pace or PACE)
+    return told if pace is not None else {name: value for name, value in told.items() if name != "pace"}
 
 
 @dataclass

@@ -10,8 +10,10 @@ from sse_proxy.core.numbering import Numbering
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.errors import Outcome, SSEProxyError
 from sse_proxy.replay.base import End, Head
+from sse_proxy.resume.heads import Pace
 from sse_proxy.resume.recorder import Recorder, Stopped
 
+PACE = Pace(heartbeat_mode="auto", heartbeat_seconds=15.0, client_stall_timeout_seconds=60.0)
 STREAM = "0123456789abcdef" * 2
 SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 
@@ -62,6 +64,7 @@ class Bench:
             location="/streams/x",
             is_named=is_named,
             detach_seconds=detach_seconds,
+            pace=PACE,
             clock=lambda: self.now,
         )
         self.recorder.record_in(self.recording)
@@ -260,6 +263,6 @@ async def test_body_bytes_go_by_the_servers_wire(bench: Bench) -> None:
 
     assert bench.recorder.wire is None
     recorder = Recorder(
-        bench.numbering, send=Wired(), location="", is_named=False, detach_seconds=1.0, clock=lambda: 0.0
+        bench.numbering, send=Wired(), location="", is_named=False, detach_seconds=1.0, pace=PACE, clock=lambda: 0.0
     )
     assert recorder.wire is Wired.wire

@@ -250,6 +250,7 @@ async def test_a_key_joins_the_running_stream_of_the_same_caller() -> None:
         async with kept(proxy.port, headers=key) as second:
             assert await second.until(TOKENS[0]) == numbered(stream, TOKENS[:1])
             assert second.headers["x-stream-id"] == stream
+            assert second.headers["location"] == first.headers["location"]
             assert len(proxy.upstream.requests) == 1
             proxy.upstream.go.set()
             assert await second.rest() == await first.rest()
@@ -533,6 +534,17 @@ async def test_a_request_that_is_sent_again_attaches() -> None:
         async with kept(proxy.port, headers={"Last-Event-ID": f"{'0' * 32}.1"}) as unknown:
             assert await unknown.head() == 404
         assert len(proxy.upstream.requests) == 1
+
+
+async def test_a_reader_is_kept_alive_at_the_pace_of_the_streams_route() -> None:
+    """Wherever it comes from: the id alone does not tell which route the stream is of."""
+    routes = [{"path": "/v1/chat/completions", "heartbeat_mode": "data", "heartbeat_seconds": 1}]
+    async with proxied(holds, resume="memory", routes=routes) as proxy, kept(proxy.port) as call:
+        await call.until(TOKENS[0])
+        async with calling(proxy.port, "GET", call.headers["location"]) as reader:
+            await reader.until(TOKENS[0])
+            assert (await reader.until(b"\n\n")).startswith(b"data: {")
+        proxy.upstream.go.set()
 
 
 async def test_a_drain_ends_what_goes_on_without_a_client_too() -> None:

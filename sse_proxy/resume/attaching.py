@@ -17,9 +17,10 @@ from ..core.cursor import Cursor
 from ..errors import NotFound
 from ..lifecycle import Lifecycle
 from ..metrics.base import Metrics, Resumed
-from ..replay.base import Answer, Glance, Journal, StoreUnavailable
+from ..replay.base import Answer, Glance, Journal, Reader, StoreUnavailable
 from ..settings import Settings
 from .follower import Follower
+from .heads import Spoken, location_of
 from .lost import Evicted, StoreDown
 
 __all__ = ["PATIENCE_SECONDS", "Attaching", "no_content"]
@@ -58,8 +59,8 @@ class Attaching:
     ) -> None:
         """Answer a request with what follows *cursor*: the kept events, then the live ones, to the stream's end.
 
-        204 where nothing is left. The owner is ``scope["sse_proxy.owner"]``; what is left of the request's body is
-        taken and not looked at.
+        204 where nothing is left; HEAD gets the head alone, at once. The owner is ``scope["sse_proxy.owner"]``; what is
+        left of the request's body is taken and not looked at.
 
         Args:
             cursor: The last event that the client has.
@@ -78,10 +79,13 @@ class Attaching:
         if reader is None:
             raise self._unknown()
         with reader:
-            answer = self._answer(await self._asked(reader.look, give_up), cursor)
-            if answer is Answer.NOTHING_LEFT:
+            glance = await self._look(reader, cursor, give_up)
+            if glance.answer(cursor.after) is Answer.NOTHING_LEFT:
                 self._metrics.resumed(Resumed.NOTHING_LEFT)
                 await no_content(send, stream=cursor.stream)
+                return
+            if scope["method"] == "HEAD":
+                await _tell_head(glance, cursor, scope, send)
                 return
             self._metrics.resumed(Resumed.JOINED if joined else Resumed.REPLAYED)
             follower = Follower(reader, cursor, scope, receive, send, settings=settings, apart=apart)
@@ -109,13 +113,15 @@ class Attaching:
             raise self._unknown()
         return stream
 
-    def _answer(self, glance: Glance | None, cursor: Cursor) -> Answer:
+    async def _look(self, reader: Reader, cursor: Cursor, give_up: float) -> Glance:
+        """How the stream stands, from which *cursor* can go on."""
+        glance = await self._asked(reader.look, give_up)
         if glance is None:
             raise self._unknown()
-        if (answer := glance.answer(cursor.after)) is Answer.EVICTED:
+        if glance.answer(cursor.after) is Answer.EVICTED:
             self._metrics.resumed(Resumed.EVICTED)
             raise Evicted
-        return answer
+        return glance
 
     async def _follow(self, follower: Follower) -> None:
         self._lifecycle.add(follower)
@@ -149,6 +155,13 @@ class Attaching:
     def _unknown(self) -> NotFound:
         self._metrics.resumed(Resumed.UNKNOWN)
         return NotFound()
+
+
+async def _tell_head(glance: Glance, cursor: Cursor, scope: Scope, send: Send) -> None:
+    spoken = Spoken.of(glance.head)
+    headers = spoken.headers_from(cursor, location_of(scope, cursor.stream))
+    await send({"type": "http.response.start", "status": spoken.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def no_content(send: Send, *, stream: str | None = None) -> None:

@@ -29,9 +29,9 @@ from ..replay.base import End, Reader
 from ..settings import Settings
 from ..streaming.application import Application
 from ..streaming.client import Client
-from .heads import Spoken
+from .heads import Pace, Spoken, location_of
 from .lost import LOST
-from .pulse import ReaderPulse, reader_limits
+from .pulse import ReaderPulse
 
 __all__ = ["Follower"]
 
@@ -74,15 +74,17 @@ class Follower:
             apart = variant.splits_blocks and not accepts(scope["headers"], b"text/event-stream")
         self._numbering = Numbering(cursor.stream, apart=apart, after=cursor.after)
         self._started = self._loop.time()
-        self._pacer = Pacer(reader_limits(settings), self._started)
+        pace = Pace.of(settings)
+        self._pacer = Pacer(pace.limits(settings.commit_after_seconds), self._started)
         self._client = Client(scope, send, self._pacer, self._loop.time)
         self._application = Application()
         self._pulse = ReaderPulse(
             self._client,
             self._pacer,
-            settings,
+            pace,
             variant,
             cursor=cursor,
+            location=location_of(scope, cursor.stream),
             on_stall=lambda: self._stop(ClientStalled()),
         )
         #: It waits for news, so that it may be stopped without cutting an event.
@@ -206,8 +208,7 @@ class Follower:
         """Learn from the head how the client is spoken to, and begin the response if it has not."""
         if (head := self._reader.head) is not None and not self._knows_head:
             self._knows_head = True
-            spoken = self._pulse.spoken = Spoken.of(head)
-            spoken.state.wants_named_errors = self._variant.wants_named_errors
+            self._pulse.speak(Spoken.of(head))
         await self._client.settled()
         if self._client.status is None:
             await self._client.start(*self._pulse.head())

@@ -22,7 +22,7 @@ from ..errors import Outcome, SSEProxyError
 from ..replay.base import End, Head, Recording
 from ..replay.null import NullRecording
 from ..streaming.detachment import Abandoned
-from .heads import head_of
+from .heads import Pace, head_of
 from .lost import OwnerLost
 
 __all__ = ["Recorder", "Stopped", "Stream"]
@@ -73,6 +73,7 @@ class Recorder:
             any it would be a new request, so one is sent where the response begins before its first event: a block
             without data, which dispatches nothing (WHATWG HTML § 9.2.6), but is an event to other parsers.
         detach_seconds: How long it may go on with nobody listening.
+        pace: Of its route, for its readers.
         clock: The journal's.
 
     Attributes:
@@ -90,6 +91,7 @@ class Recorder:
         is_named: bool,
         reconnects: bool = False,
         detach_seconds: float,
+        pace: Pace,
         clock: Callable[[], float],
     ) -> None:
         #: What is numbered before the response begins.
@@ -100,6 +102,7 @@ class Recorder:
         self._send = send
         self._location = location
         self._detach_seconds = detach_seconds
+        self._pace = pace
         self._clock = clock
         self._opened = self._left = 0.0
         #: Somebody else knows how to find it: the client has its id, or a name leads to it.
@@ -196,7 +199,7 @@ class Recorder:
         if stream is None or not is_numbered or not self.recording.resumable:
             self._drop()
             return {**start, "headers": [*headers, (RESUME_HEADER, b"unavailable")]} if is_numbered else start
-        self._begin(head_of(status, headers, stream.voice, stream.told))
+        self._begin(head_of(status, headers, stream.voice, stream.told, self._pace))
         told = [(b"x-stream-id", self._numbering.stream.encode("ascii")), (b"location", self._location.encode())]
         return {**start, "headers": [*headers, *told]}
 

@@ -17,7 +17,6 @@ from ..core.cursor import Cursor
 from ..core.headers import without
 from ..core.numbering import Numbering
 from ..core.requests import RequestFacts
-from ..core.target import RESERVED_PREFIX
 from ..core.wish import RESUME_HEADER, ResumeKeys, resume_keys, wants_resume
 from ..errors import NotFound, Refused
 from ..replay.base import Journal, Opening, Taken
@@ -25,6 +24,7 @@ from ..settings import Settings
 from ..streaming import Policy
 from ..streaming.receiver import Receiver
 from .attaching import Attaching
+from .heads import Pace, location_of
 from .recorder import Recorder
 
 __all__ = ["Joined", "Resumption"]
@@ -87,10 +87,11 @@ class Resumption:
         recorder = Recorder(
             numbering,
             send=send,
-            location=scope.get("root_path", "").rstrip("/") + RESERVED_PREFIX + "streams/" + numbering.stream,
+            location=location_of(scope, numbering.stream),
             is_named=opening.once is not None or opening.chat is not None,
             reconnects=scope.get("sse_proxy.reconnects", False),
             detach_seconds=self._detach_seconds,
+            pace=Pace.of(policy.settings),
             clock=self._clock,
         )
         opened = await self._journal.open(opening, recorder.on_stop)
