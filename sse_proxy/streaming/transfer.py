@@ -123,7 +123,8 @@ class Transfer:
         """
         unknown = self.dialect.name == GENERIC.name and not self.policy.owns_app
         may_yield = self.numbering is not None and self.numbering.yields
-        return (self.facts.may_be_silent or unknown) and not may_yield
+        waits = may_yield and self.policy.settings.commit_after_seconds > 0  # else it would wait for ever
+        return (self.facts.may_be_silent or unknown) and not waits
 
     def speaks(self, dialect: Dialect) -> None:
         """The head of the response tells that the upstream speaks *dialect*."""
