@@ -67,11 +67,9 @@ def create_app(
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
     attaching = resumption = None
-    named: dict[str, ASGIApp] = {PROBE: Probe(settings, lifecycle=lifecycle)} if settings.probe else {}
     if (journal := _journal(settings, metrics)) is not None:
         attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
         resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
-        named[STREAMS] = Endpoints(attaching, settings)
     transport = create_transport(settings) if transport is None else transport
     proxy = ReverseProxy(settings, transport, on_shutdown=None if journal is None else journal.close)
     middleware = SSEMiddleware(
@@ -84,9 +82,19 @@ def create_app(
         metrics=metrics,
         upstream_ready=upstream_ready,
         tracing=open_tracing(enabled=settings.tracing, provider=tracer_provider),
-        named=named,
+        named=_named(settings, lifecycle, attaching),
         render=_render,
     )
+
+
+def _named(settings: Settings, lifecycle: Lifecycle, attaching: Attaching | None) -> dict[str, ASGIApp]:
+    """Who answers for the reserved names that have an application of their own."""
+    named: dict[str, ASGIApp] = {}
+    if attaching is not None:
+        named[STREAMS] = Endpoints(attaching, settings)
+    if settings.probe:
+        named[PROBE] = Probe(settings, lifecycle=lifecycle)
+    return named
 
 
 def _journal(settings: Settings, metrics: Metrics) -> Journal | None:

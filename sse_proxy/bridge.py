@@ -143,6 +143,7 @@ class Bridge:
             "raw_path": (scope.get("root_path", "") + self._path).encode(),
             "query_string": self._query,
             "headers": headers,
+            "sse_proxy.asked": (scope["method"], scope["path"]),
             "sse_proxy.numbering": Numbering(secrets.token_hex(16), apart=self._ids_apart(scope)),
             "sse_proxy.reconnects": scope["method"] == "GET" and is_event_source(scope["headers"]),
         }

@@ -2,7 +2,7 @@
 
 Stateless ASGI. A route's settings are made once, and its `Rule` is put into the scope as ``sse_proxy.rule``: into this
 very scope, since the gate, whose copy it is, looks for what the layers below put there. A request on a bridge is turned
-into the upstream's own before it goes on. One that bears an event id of ours goes no further where its stream is kept.
+into the upstream's own before it goes on. One that bears an event id of ours goes no further where streams are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from .core.cursor import Cursor, parse_event_id
 from .core.headers import first
 from .core.shapes.base import Output
 from .core.target import own_path
-from .errors import NotFound
 from .resume.attaching import Attaching
 from .settings import Route, Settings
 
@@ -85,20 +84,14 @@ class Router:
         return next((rule for rule in self._rules if rule.fits(scope["method"], path)), None)
 
     async def _go_on(self, attaching: Attaching, cursor: Cursor, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that was sent before.
+        """Answer a request that was sent before; never with a second generation.
 
         Raises:
-            NotFound: the stream is not kept, and the same POST again would generate again. A GET does not; and it may
-                be for another proxy of this kind, behind this one.
+            NotFound: the stream is not kept (any more, or by this replica), or is another caller's.
         """
         rule: Rule | None = scope.get("sse_proxy.rule")
         settings = self._settings if rule is None else rule.settings
-        try:
-            await attaching.attach(cursor, scope, receive, send, settings=settings)
-        except NotFound:
-            if scope["method"] != "GET":
-                raise
-            await self._app(scope, receive, send)
+        await attaching.attach(cursor, scope, receive, send, settings=settings)
 
 
 def _cursor(scope: Scope) -> Cursor | None:

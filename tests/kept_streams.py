@@ -24,7 +24,7 @@ from sse_proxy.replay.memory import MemoryJournal
 from sse_proxy.replay.null import NullJournal
 from sse_proxy.resume.attaching import Attaching
 from sse_proxy.resume.endpoints import STREAMS, Endpoints
-from sse_proxy.resume.heads import head_of
+from sse_proxy.resume.heads import Pace, head_of
 from sse_proxy.routing import Router
 
 from .streaming import Proxy, served, until
@@ -34,10 +34,15 @@ _TOO_SHORT = ("heartbeat_seconds", "commit_after_seconds", "client_stall_timeout
 IDENTITY = {"id": "chatcmpl-1", "created": 1, "model": "m"}
 
 
-def head(voice: str = "openai_chat") -> Head:
-    """What is kept of a response's beginning."""
+#: Of no route in particular.
+PACE = Pace(heartbeat_mode="auto", heartbeat_seconds=15.0, client_stall_timeout_seconds=60.0)
+
+
+def head(voice: str = "openai_chat", pace: Pace | None = None) -> Head:
+    """What is kept of a response's beginning; *pace* None: of a version that told none, so readers have their own."""
     headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-model", b"m"), (b"set-cookie", b"a=b")]
-    return head_of(200, headers, dialect_by_name(voice), StreamState(identity=dict(IDENTITY)))
+    told = head_of(200, headers, dialect_by_name(voice), StreamState(identity=dict(IDENTITY)), pace or PACE)
+    return told if pace is not None else {name: value for name, value in told.items() if name != "pace"}
 
 
 @dataclass
@@ -126,13 +131,18 @@ def memory(*, stream_bytes: int = 1 << 20, ttl_seconds: float = 60.0) -> MemoryJ
 
 
 @asynccontextmanager
-async def keeping(journal: Journal | None = None, **settings: Any) -> AsyncIterator[Kept]:
-    """A proxy with *settings* whose streams are kept in *journal*; at the end no reader may be left open."""
+async def keeping(
+    journal: Journal | None = None, *, patience_seconds: float = 0.0, **settings: Any
+) -> AsyncIterator[Kept]:
+    """A proxy with *settings* whose streams are kept in *journal*; at the end no reader may be left open.
+
+    A store that is down is said to be after *patience_seconds*.
+    """
     short = {name: settings.pop(name) for name in _TOO_SHORT if name in settings}
     chosen = Settings(upstream="http://127.0.0.1:1", resume="memory", **settings).model_copy(update=short)
     journal = memory() if journal is None else journal
     kept = Kept(0, PrometheusMetrics(), Lifecycle(), journal)
-    attaching = Attaching(journal, metrics=kept.metrics, lifecycle=kept.lifecycle)
+    attaching = Attaching(journal, metrics=kept.metrics, lifecycle=kept.lifecycle, patience_seconds=patience_seconds)
     gate = Gate(
         Router(_Lives(kept), chosen, attaching),
         chosen,
@@ -164,9 +174,9 @@ class _Lives:
 
 
 class ScriptedReader:
-    """A `Reader` that reads *batches*, and then waits for ever; a `StoreUnavailable` at *look*."""
+    """A `Reader` that reads *batches*, and then waits for ever; the first *down* times it is looked at the store is."""
 
-    def __init__(self, batches: Sequence[Batch], *, head: Head | None, down: bool = False) -> None:
+    def __init__(self, batches: Sequence[Batch], *, head: Head | None, down: int = 0) -> None:
         self.head = head
         self._batches = list(batches)
         self._down = down
@@ -174,6 +184,7 @@ class ScriptedReader:
 
     async def look(self) -> Glance | None:
         if self._down:
+            self._down -= 1
             raise StoreUnavailable
         return Glance(head=self.head, oldest=1, latest=99, end=None)
 
@@ -193,11 +204,12 @@ class ScriptedReader:
 
 
 class ScriptedJournal(NullJournal):
-    """A journal with one *reader*; None: the store is down."""
+    """A journal with one *reader*; None: the store is down, else it is for the first *down* times that it is asked."""
 
-    def __init__(self, reader: ScriptedReader | None) -> None:
+    def __init__(self, reader: ScriptedReader | None, *, down: int = 0) -> None:
         super().__init__()
         self.reader = reader
+        self._down = down
         self.asked: list[str] = []
 
     async def attach(self, stream: str, owner: str) -> ScriptedReader:
@@ -215,7 +227,8 @@ class ScriptedJournal(NullJournal):
         return False
 
     def _reader(self) -> ScriptedReader:
-        if self.reader is None:
+        if self.reader is None or self._down:
+            self._down -= 1
             raise StoreUnavailable
         return self.reader
 

@@ -68,3 +68,12 @@ def test_every_event_is_recorded_without_its_id() -> None:
     assert recorded == [(1, b"data: a\n\n"), (2, b"event: e\ndata: b\n\n"), (3, b"data: c\n\n")]
     again = Numbering(STREAM, apart=True, after=1)
     assert told.endswith(b"".join(again.apply(event) for _, event in recorded[1:]))
+
+
+def test_what_is_one_event_to_who_comes_back_has_one_id() -> None:
+    """An error and the terminator behind it, that are in no record."""
+    recorded: list[int] = []
+    numbering = Numbering(STREAM, apart=False, after=4, record=lambda n, _event: recorded.append(n))
+    told = numbering.apply_as_one(b"data: e\n\ndata: [DONE]\n\n")
+    assert told == f"id: {STREAM}.5\ndata: e\n\nid: {STREAM}.5\ndata: [DONE]\n\n".encode()
+    assert recorded == []

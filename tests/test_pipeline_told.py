@@ -77,6 +77,22 @@ def test_every_event_is_numbered_the_terminator_included(apart: bool) -> None:
         assert out.endswith(DONE)
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["the first has one", "a later one has"])
+def test_ids_give_way_to_those_of_the_first_event(own: bool) -> None:
+    """However the body is cut: by the first event all are told as they came, or all are numbered."""
+    events = [b"id: 7\n" + TOKEN, TOKEN, b"id: 9\n" + TOKEN][:: 1 if own else -1]
+    events = events if own else [TOKEN, *events]
+    for pieces in splits(b"".join(events), seed=3):
+        numbering = Numbering(STREAM, apart=False, yields=True)
+        of = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, numbering=numbering)
+        out = b"".join([*map(of.feed, pieces), of.flush(), of.conclude()])
+        assert numbering.gave_way is own
+        if own:
+            assert out == b"".join(events)
+        else:
+            assert ids(out) == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("last", "error"),
     [

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sse_proxy.replay import local
 from sse_proxy.replay.base import Answer, Batch, End, Glance, Journal, Opening, Reader, Stats, Taken
+from sse_proxy.replay.local import NAME_COST_BYTES
 from sse_proxy.replay.memory import MemoryJournal
 from sse_proxy.replay.null import NullJournal, NullRecording
 from sse_proxy.replay.ring import EVENT_COST_BYTES
@@ -147,10 +148,14 @@ async def test_an_event_larger_than_the_ring_is_a_gap_and_no_silence(time: Time)
         (End.OWNER_LOST, 1, Answer.REPLAY),
         (End.OWNER_LOST, 2, Answer.REPLAY),
         (End.OWNER_LOST, 3, Answer.NOTHING_LEFT),
+        (End.OWNER_LOST, 4, Answer.EVICTED),
+        (End.UNAVAILABLE, 1, Answer.REPLAY),
+        (End.UNAVAILABLE, 2, Answer.EVICTED),
+        (End.UNAVAILABLE, 3, Answer.EVICTED),
     ],
 )
 def test_what_a_reader_is_answered(end: End | None, after: int, answer: Answer) -> None:
-    """204 for who has it all; the loss of the owner is news that has to be told once."""
+    """204 only for who has it all; the loss of the owner is news that has to be told once, and what is lost is gone."""
     assert answer is Glance(head=None, oldest=1, latest=2, end=end).answer(after)
 
 
@@ -315,6 +320,53 @@ async def test_a_chats_newest_stream_is_found(journal: MemoryJournal) -> None:
     assert second.stream == await journal.latest(first.owner, "c")
 
 
+async def test_a_chats_name_is_not_lost_to_a_stream_that_never_began(journal: MemoryJournal) -> None:
+    """It leads to the newest one meanwhile, whose begin may be waited for, and then back to what is kept."""
+    kept, failed, refused = (opening(chat="c") for _ in range(3))
+    first = await opened(journal, kept)
+    first.begin(HEAD)
+    first.end(End.COMPLETE)
+    second, third = await opened(journal, failed), await opened(journal, refused)
+    assert refused.stream == await journal.latest(kept.owner, "c")
+    second.end(End.ERROR, keep=False)
+    assert refused.stream == await journal.latest(kept.owner, "c")
+    third.end(End.ERROR, keep=False)
+    assert kept.stream == await journal.latest(kept.owner, "c")
+
+
+async def test_a_stream_that_has_begun_keeps_its_chats_name(journal: MemoryJournal) -> None:
+    """What was there before it is not what the name stands for, once this one is gone."""
+    older, newer = opening(chat="c"), opening(chat="c")
+    (await opened(journal, older)).begin(HEAD)
+    recording = await opened(journal, newer)
+    recording.begin(HEAD)
+    recording.end(End.ERROR, keep=False)
+    assert await journal.latest(older.owner, "c") is None
+
+
+async def test_whatever_a_caller_or_an_upstream_chooses_is_within_the_bound(time: Time) -> None:
+    """A head counts with its size, and of a name no more is kept than its hash."""
+    journal = made(time, total_bytes=10_000)
+    long = "x" * 3000
+    for n in range(5):
+        recording = await opened(journal, opening(once=f"{long}{n}", chat=f"{long}{n}"))
+        recording.begin({**HEAD, "headers": [["content-security-policy", long]]})
+        recording.append(1, event(1))
+        recording.end(End.COMPLETE)
+        assert journal.stats.bytes <= 10_000
+    assert 2 == journal.stats.streams
+    assert 2 * 3000 < journal.stats.bytes
+    assert isinstance(await journal.open(opening(once=f"{long}4"), lambda: None), Taken)
+
+
+async def test_a_head_that_comes_too_late_is_nobodys(journal: MemoryJournal) -> None:
+    """The journal was closed meanwhile, and counts nothing any more."""
+    recording = await opened(journal)
+    await journal.close()
+    recording.begin(HEAD)
+    assert Stats() == journal.stats
+
+
 async def test_the_producer_knows_when_somebody_listened(journal: MemoryJournal, time: Time) -> None:
     """Now, as long as anybody does; then the time when the last one left."""
     mine = opening()
@@ -334,7 +386,7 @@ async def test_the_producer_knows_when_somebody_listened(journal: MemoryJournal,
 
 async def test_a_finished_stream_makes_room_with_all_that_leads_to_it(time: Time) -> None:
     """Evicted as a whole it is unknown; the running one that needed the room has lost nothing."""
-    journal = made(time, total_bytes=4 * (22 + EVENT_COST_BYTES) + 2 * STREAM_COST_BYTES - 1)
+    journal = made(time, total_bytes=4 * (22 + EVENT_COST_BYTES) + 2 * STREAM_COST_BYTES + NAME_COST_BYTES - 1)
     done = opening(once="k")
     finished, running = await opened(journal, done), await opened(journal)
     finished.append(1, event(1))
@@ -379,7 +431,8 @@ async def test_ten_thousand_finished_streams_are_within_bounds(time: Time) -> No
         recording = await opened(journal, opening(once="once", chat="chat", owner=opening().stream))
         recording.append(1, event(1))
         recording.end(End.COMPLETE)
-    assert 100_000 // (22 + EVENT_COST_BYTES + STREAM_COST_BYTES) == journal.stats.streams
+    each = 22 + EVENT_COST_BYTES + STREAM_COST_BYTES + 2 * NAME_COST_BYTES
+    assert 100_000 // each == journal.stats.streams
     assert 98_000 < journal.stats.bytes <= 100_000
     time.run()
     assert (0, 0) == (journal.stats.streams, journal.stats.bytes)

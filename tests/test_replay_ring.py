@@ -13,8 +13,9 @@ from sse_proxy.replay.shelf import STREAM_COST_BYTES, Shelf
 
 
 class Shelved:
-    def __init__(self, max_bytes: int = 10**6) -> None:
+    def __init__(self, max_bytes: int = 10**6, extra_bytes: int = 0) -> None:
         self.ring = Ring(max_bytes)
+        self.extra_bytes = extra_bytes
 
 
 def filled(sizes: list[int], max_bytes: int) -> Ring:
@@ -57,10 +58,11 @@ def shelf_of(max_bytes: int, gone: list[Shelved]) -> Shelf[Shelved]:
     return Shelf(max_bytes, drop=gone.append, starve=lambda stream: None)
 
 
-def put_on(shelf: Shelf[Shelved], ring_bytes: int = 10**6) -> Shelved:
+def put_on(shelf: Shelf[Shelved], ring_bytes: int = 10**6, extra_bytes: int = 0) -> Shelved:
     """A new stream on *shelf*."""
-    shelf.add()
-    return Shelved(ring_bytes)
+    stream = Shelved(ring_bytes, extra_bytes)
+    shelf.add(stream)
+    return stream
 
 
 def test_finished_streams_go_first_and_as_a_whole() -> None:
@@ -91,6 +93,22 @@ def test_running_streams_give_their_oldest_events() -> None:
     assert (2, 1) == (one.ring.oldest, other.ring.oldest)
     shelf.append(other, 4, bytes(10))
     assert (2, 2) == (one.ring.oldest, other.ring.oldest)
+
+
+def test_what_a_stream_takes_besides_its_events_counts() -> None:
+    """A head that comes later pushes finished streams out too, and all of it is given back."""
+    gone: list[Shelved] = []
+    shelf = shelf_of(2 * STREAM_COST_BYTES + 100, gone)
+    one, other = put_on(shelf, extra_bytes=40), put_on(shelf)
+    shelf.finish(one)
+    other.extra_bytes = 60
+    shelf.extend(60)
+    assert (gone, shelf.bytes) == ([], 2 * STREAM_COST_BYTES + 100)
+    other.extra_bytes += 1
+    shelf.extend(1)
+    assert (gone, shelf.bytes) == ([one], STREAM_COST_BYTES + 61)
+    shelf.remove(other)
+    assert shelf.bytes == 0
 
 
 _STEPS = st.lists(

@@ -58,14 +58,22 @@ async def answers(_upstream: Upstream, scope: Scope, _receive: Receive, send: Se
 
 
 @asynccontextmanager
-async def a_bad_line(port: int, *, after: int) -> AsyncIterator[tuple[int, list[int]]]:
+async def a_bad_line(port: int, *, after: int, refusals: int = 0) -> AsyncIterator[tuple[int, list[int]]]:
     """A way to *port* on which the first connection is lost that has carried so many bytes of an event stream.
 
-    The port of that way, and how many bytes were carried by then.
+    So many *refusals* follow, as a load balancer has them for whom it knows no server. The port of that way, and how
+    many bytes were carried by then; behind that, a 0 for each refusal.
     """
     lost: list[int] = []
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if lost and len(lost) <= refusals:
+            lost.append(0)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            return
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
         up = asyncio.create_task(_pump(reader, there_writer))
         carried = 0
@@ -103,6 +111,18 @@ async def test_a_page_whose_line_is_lost_shows_the_whole_answer(example: str) ->
         assert len(lost) == 1
         assert [request["method"] for request in proxy.upstream.requests].count("POST") == 1
         assert proxy.outcomes() == {"completed": 1}
+
+
+@pytest.mark.parametrize("example", ["eventSource", "fetchStream"])
+async def test_a_page_that_is_refused_for_a_while_shows_the_whole_answer(example: str) -> None:
+    """An EventSource gives up for good at the first 503, so the page opens another one, with the last id."""
+    bridge = {"bridge": "/chat/stream=/v1/chat/completions", "bridge_model": "m"}
+    async with browsing() as browser, proxied(answers, resume="memory", **bridge) as proxy:
+        async with a_bad_line(proxy.port, after=4000, refusals=2) as (port, lost):
+            [seen] = await browser.visit(Visit(f"http://127.0.0.1:{port}/", "ask", example))
+        assert seen == {"text": "".join(WORDS), "error": None}
+        assert len(lost) == 3
+        assert [request["method"] for request in proxy.upstream.requests].count("POST") == 1
 
 
 @pytest.mark.parametrize("example", ["eventSource", "fetchStream"])

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sse_proxy.core.owner import owner_of
-from sse_proxy.replay.base import End
+from sse_proxy.core.owner import ANONYMOUS, owner_of
+from sse_proxy.replay.base import Batch, End
 
 from .kept_streams import Kept, ScriptedJournal, ScriptedReader, Stream, head, keeping, memory
 from .streaming import until
-from .wire import Answer, calling
+from .wire import Answer, Call, calling
 
 STREAMS = "/-/sse-proxy/streams"
 ID = "0123456789abcdef" * 2
@@ -207,11 +207,11 @@ async def test_there_is_no_list_of_streams(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "method", "allow"),
     [
-        (f"{STREAMS}/{ID}", "POST", "GET, DELETE"),
-        (f"{STREAMS}/{ID}", "PUT", "GET, DELETE"),
-        (f"{STREAMS}?key=chat", "DELETE", "GET"),
-        (f"{STREAMS}?key=chat", "POST", "GET"),
-        (f"{STREAMS}/{ID}", "OPTIONS", "GET, DELETE"),
+        (f"{STREAMS}/{ID}", "POST", "GET, HEAD, DELETE"),
+        (f"{STREAMS}/{ID}", "PUT", "GET, HEAD, DELETE"),
+        (f"{STREAMS}?key=chat", "DELETE", "GET, HEAD"),
+        (f"{STREAMS}?key=chat", "POST", "GET, HEAD"),
+        (f"{STREAMS}/{ID}", "OPTIONS", "GET, HEAD, DELETE"),
     ],
 )
 async def test_other_methods_are_405(target: str, method: str, allow: str) -> None:
@@ -222,12 +222,43 @@ async def test_other_methods_are_405(target: str, method: str, allow: str) -> No
         assert answer.headers["allow"] == allow
 
 
-async def test_head_is_405_too() -> None:
-    """A stream has nothing but a body, and the answer would have to be held open for it."""
-    async with keeping() as kept:
-        stream = await finished(kept, "a")
-        async with calling(kept.port, "HEAD", stream.path) as call:
-            assert await call.head() == 405
+def heads(call: Call) -> dict[str, str]:
+    """What the head of *call*'s answer says, but for what is each answer's own, and how a body would be framed."""
+    own = {"date", "transfer-encoding", "x-request-id"}
+    return {name: value for name, value in call.headers.items() if name not in own}
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("voice", ["openai_chat", None])
+async def test_head_is_told_what_get_would_be(ended: bool, voice: str | None) -> None:
+    """At once, of a stream that goes on or has not even begun, too; and the connection can be used again."""
+    async with keeping(commit_after_seconds=0.05) as kept:
+        stream = await kept.stream(*(["a"] if voice else []), voice=voice, owner=ANONYMOUS, chat="chat")
+        if ended and voice:
+            stream.recording.end(End.COMPLETE)
+        for target in (stream.path, f"{STREAMS}?key=chat"):
+            async with calling(kept.port, "HEAD", target) as call, calling(kept.port, "GET", target) as get:
+                assert await call.head() == await get.head() == 200
+                assert heads(call) == heads(get)
+                assert heads(call)["location"] == stream.path
+                assert await call.rest() == b""
+                call.again()
+                await call.write(f"DELETE {stream.path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+                assert await call.head() == 204
+        assert kept.resumed() == {"replayed": 2}
+
+
+async def test_head_is_told_of_what_is_not_there_too() -> None:
+    """By the status that GET has."""
+    async with keeping(memory(stream_bytes=200)) as kept:
+        stream = await finished(kept, "a" * 40, "b" * 40, "c" * 40)
+        for target, status in (
+            (f"{STREAMS}/{ID}", 404),
+            (stream.path, 410),
+            (f"{stream.path}?last_event_id={stream.id}.3", 204),
+        ):
+            async with calling(kept.port, "HEAD", target) as call:
+                assert await call.head() == status
 
 
 @pytest.mark.parametrize(
@@ -244,10 +275,29 @@ async def test_a_store_that_is_down_is_503(method: str, target: str) -> None:
 
 async def test_a_store_that_goes_down_meanwhile_is_503_too() -> None:
     """And the reader is closed."""
-    reader = ScriptedReader([], head=head(), down=True)
+    reader = ScriptedReader([], head=head(), down=1)
     async with keeping(ScriptedJournal(reader)) as kept:
         refused(await kept.ask("GET", f"{STREAMS}/{ID}"), 503)
         assert reader.closed
+
+
+async def test_a_store_that_is_gone_for_a_moment_is_asked_again() -> None:
+    """An EventSource gives up for good at a 503, though its stream is there and flows."""
+    reader = ScriptedReader([Batch(events=[(1, b"data: a\n\n")], end=End.COMPLETE)], head=head(), down=1)
+    journal = ScriptedJournal(reader, down=2)
+    async with keeping(journal, patience_seconds=60) as kept:
+        answer = await kept.ask("GET", f"{STREAMS}/{ID}")
+        assert (answer.status, answer.body) == (200, f"id: {ID}.1\ndata: a\n\n".encode())
+        assert (journal.asked, kept.resumed()) == ([ID] * 3, {"replayed": 1})
+
+
+async def test_a_stop_is_not_lost_with_the_store_either() -> None:
+    """It is asked again, and what is unknown is unknown."""
+    journal = ScriptedJournal(ScriptedReader([], head=head()), down=1)
+    async with keeping(journal, patience_seconds=60) as kept:
+        assert (await kept.ask("DELETE", f"{STREAMS}/{ID}")).status == 404
+        assert (await kept.ask("GET", f"{STREAMS}?key=chat")).status == 404
+        assert journal.asked == [ID, ID, "chat"]
 
 
 @pytest.fixture

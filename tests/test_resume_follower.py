@@ -315,6 +315,7 @@ async def test_a_lost_owner_is_told_as_the_next_event() -> None:
     """So that who comes back after it has all there is."""
     _, body, complete = await scripted(Batch(events=[(1, b"data: a\n\n")], end=End.OWNER_LOST))
     assert body.startswith(f"id: {ID}.1\ndata: a\n\nid: {ID}.2\ndata: ".encode())
+    assert body.endswith(f"id: {ID}.2\ndata: [DONE]\n\n".encode())
     assert b"the process that produced this stream is gone" in body
     assert complete
 

@@ -7,10 +7,13 @@ from starlette.types import Message
 
 from sse_proxy.core.dialects import GENERIC, StreamState, Voice
 from sse_proxy.core.numbering import Numbering
+from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.errors import Outcome, SSEProxyError
 from sse_proxy.replay.base import End, Head
+from sse_proxy.resume.heads import Pace
 from sse_proxy.resume.recorder import Recorder, Stopped
 
+PACE = Pace(heartbeat_mode="auto", heartbeat_seconds=15.0, client_stall_timeout_seconds=60.0)
 STREAM = "0123456789abcdef" * 2
 SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 
@@ -43,6 +46,7 @@ class Stream:
         self.numbering = numbering
         self.voice: Voice = GENERIC
         self.told = StreamState()
+        self.pipeline: Pipeline | None = None
 
 
 class Bench:
@@ -60,6 +64,7 @@ class Bench:
             location="/streams/x",
             is_named=is_named,
             detach_seconds=detach_seconds,
+            pace=PACE,
             clock=lambda: self.now,
         )
         self.recorder.record_in(self.recording)
@@ -121,6 +126,23 @@ async def test_what_we_do_not_number_is_dropped(bench: Bench) -> None:
     assert (bench.recording.ends, later.recording.ends) == ([(End.ERROR, False)], [(End.COMPLETE, False)])
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_has_ids_of_its_own_is_dropped_at_once(bench: Bench, begun: bool) -> None:
+    """Also where it was promised: readers that are there are told, and nobody is generated for who cannot come back."""
+    if begun:
+        await bench.start(200, SSE)
+    bench.numbering.give_way()
+    assert bench.recording.ends == [(End.ERROR, False)]
+    assert not bench.recorder.detach()
+
+
+async def test_nobody_is_waited_for_where_nothing_is_numbered(bench: Bench) -> None:
+    """Nothing could be replayed to him."""
+    await bench.start(200, SSE)
+    bench.stream.numbering = None
+    assert not bench.recorder.detach()
+
+
 async def test_a_store_that_is_down_is_told_of(bench: Bench) -> None:
     """The stream flows on, and nothing is held for it."""
     bench.recording.resumable = False
@@ -131,23 +153,41 @@ async def test_a_store_that_is_down_is_told_of(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome, end",
+    "outcome, end, told",
     [
-        (Outcome.COMPLETED, End.COMPLETE),
-        (Outcome.UPSTREAM_TRUNCATED, End.TRUNCATED),
-        (Outcome.CLIENT_DISCONNECTED, End.CANCELLED),
-        (Outcome.CLIENT_STALLED, End.CANCELLED),
-        (Outcome.STOPPED, End.CANCELLED),
-        (Outcome.UPSTREAM_ERROR, End.ERROR),
-        (Outcome.IDLE_TIMEOUT, End.ERROR),
-        (Outcome.DRAINED, End.ERROR),
+        (Outcome.COMPLETED, End.COMPLETE, b""),
+        (Outcome.UPSTREAM_TRUNCATED, End.TRUNCATED, b""),
+        (Outcome.CLIENT_DISCONNECTED, End.CANCELLED, b"nobody was listening"),
+        (Outcome.CLIENT_STALLED, End.CANCELLED, b"nobody was listening"),
+        (Outcome.STOPPED, End.ERROR, b"the process that produced this stream is gone"),
+        (None, End.ERROR, b"the process that produced this stream is gone"),
+        (Outcome.UPSTREAM_ERROR, End.ERROR, b""),
+        (Outcome.IDLE_TIMEOUT, End.ERROR, b""),
+        (Outcome.DRAINED, End.ERROR, b""),
     ],
 )
-async def test_how_it_ended_is_kept(bench: Bench, outcome: Outcome, end: End) -> None:
-    """The outcome, as readers have to know it."""
+async def test_how_it_ended_is_kept(bench: Bench, outcome: Outcome | None, end: End, told: bytes) -> None:
+    """As readers have to know it: with the reason where nobody was there whom the response could have told it."""
     await bench.start(200, SSE)
+    bench.numbering.apply(b"data: a\n\n")
     bench.recorder.finish(outcome)
     assert bench.recording.ends == [(end, True)]
+    added = bench.recording.events[1:]
+    assert [(n, told in event) for n, event in added] == ([(2, True)] if told else [])
+
+
+@pytest.mark.parametrize("why", ["stopped", "detached", "over"])
+async def test_what_was_told_already_is_not_told_again(bench: Bench, why: str) -> None:
+    """By the response, to the log alone if need be; nor is an error told behind an answer that is whole."""
+    await bench.start(200, SSE)
+    if why == "stopped":
+        bench.recorder.on_stop()
+    elif why == "detached":
+        assert bench.recorder.detach()
+    else:
+        bench.stream.pipeline = Pipeline(GENERIC, state=StreamState(terminated=True), max_event_bytes=1)
+    bench.recorder.finish(Outcome.STOPPED if why == "stopped" else Outcome.CLIENT_DISCONNECTED)
+    assert (bench.recording.ends, bench.recording.events) == ([(End.CANCELLED, True)], [])
 
 
 async def test_a_response_that_never_began_is_dropped(bench: Bench) -> None:
@@ -223,6 +263,6 @@ async def test_body_bytes_go_by_the_servers_wire(bench: Bench) -> None:
 
     assert bench.recorder.wire is None
     recorder = Recorder(
-        bench.numbering, send=Wired(), location="", is_named=False, detach_seconds=1.0, clock=lambda: 0.0
+        bench.numbering, send=Wired(), location="", is_named=False, detach_seconds=1.0, pace=PACE, clock=lambda: 0.0
     )
     assert recorder.wire is Wired.wire

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -159,17 +160,17 @@ async def test_a_reader_keeps_the_generation_alive() -> None:
 
 
 async def test_without_patience_a_client_that_leaves_ends_its_stream() -> None:
-    """``detach_seconds = 0``: as without resume, but what came until then is kept."""
+    """``detach_seconds = 0``: as without resume, but what came until then is kept, and that it is not all."""
     async with proxied(holds, resume="memory", detach_seconds=0) as proxy:
         async with kept(proxy.port) as call:
             await call.until(TOKENS[0])
             call.leave()
         await event(proxy.upstream.left)
         assert await proxy.outcome() == "client_disconnected"
-        assert (
-            numbered(call.headers["x-stream-id"], TOKENS[:1])
-            in (await replayed(proxy.port, call.headers["location"]))[1]
-        )
+        answer = await ask(proxy.port, "GET", call.headers["location"])
+        assert answer.body.startswith(numbered(call.headers["x-stream-id"], TOKENS[:1]))
+        assert (answer.complete, b'"code":"client_disconnected"' in answer.body) == (False, True)
+        assert (await replayed(proxy.port, call.headers["location"], after=1))[0] == 200
 
 
 async def test_who_left_before_the_response_began_cannot_come_back() -> None:
@@ -249,6 +250,7 @@ async def test_a_key_joins_the_running_stream_of_the_same_caller() -> None:
         async with kept(proxy.port, headers=key) as second:
             assert await second.until(TOKENS[0]) == numbered(stream, TOKENS[:1])
             assert second.headers["x-stream-id"] == stream
+            assert second.headers["location"] == first.headers["location"]
             assert len(proxy.upstream.requests) == 1
             proxy.upstream.go.set()
             assert await second.rest() == await first.rest()
@@ -287,6 +289,34 @@ async def test_a_key_that_is_too_long_is_refused() -> None:
         proxy.upstream.go.set()
         async with kept(proxy.port) as call:
             assert await call.rest()
+
+
+async def test_a_key_joins_no_stream_of_another_path() -> None:
+    """Though the LLM server is asked at one: a bridge tells its answers in other words, and so may two of them."""
+    chat = {"upstream_path": "/v1/chat/completions", "body": {"stream": True, "messages": []}}
+    routes = [{"path": "/tokens", **chat}, {"path": "/chunks", "output": "openai", **chat}]
+    key = {"Idempotency-Key": "k", "Authorization": "Bearer a"}
+    async with proxied(tells, resume="memory", routes=routes) as proxy:
+        proxy.upstream.go.set()
+        told = []
+        for target in ("/tokens", "/chunks", "/v1/chat/completions"):
+            for _ in range(2):
+                async with kept(proxy.port, target=target, headers=key) as call:
+                    told.append((await call.rest()).count(b'"token"'))
+        assert told == [3, 3, 0, 0, 0, 0]
+        assert len(proxy.upstream.requests) == 3
+        assert proxy.value('resumes_total{result="joined"}') == 3
+
+
+@pytest.mark.parametrize("settings", [{}, {"reframe": "never"}], ids=["not asked for", "not kept"])
+async def test_the_key_of_a_stream_that_is_not_kept_is_the_upstreams_business(settings: dict[str, str]) -> None:
+    """A request gets through with whatever key it has, if nothing is to be found by that."""
+    wish = "on" if settings else "off"
+    async with proxied(tells, resume="memory", **settings) as proxy:
+        proxy.upstream.go.set()
+        async with kept(proxy.port, wish, headers={"Idempotency-Key": "k" * 300}) as call:
+            assert await call.rest() == b"".join(TOKENS)
+        assert dict(proxy.upstream.requests[0]["headers"])[b"idempotency-key"] == b"k" * 300
 
 
 async def _fails(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
@@ -397,19 +427,68 @@ async def test_a_store_that_is_down_costs_no_token() -> None:
         assert proxy.value("store_errors_total") >= 1
 
 
-async def _numbers_itself(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
-    await start(send)
-    await body(send, b"event: output\nid: 7\ndata: a\n\nevent: done\nid: 8\ndata: {}\n\n", more=False)
+REPLICATE = b"id: 7\nevent: output\ndata: a\n\nid: 8\nevent: done\ndata: {}\n\n"
+NOBODYS = b"id: s1\ndata: a\n\nid: s2\nevent: end\ndata: b\n\n"
 
 
-@pytest.mark.parametrize("path", ["/v1/streams/x", "/elsewhere"], ids=["by the request", "by the first event"])
-async def test_what_numbers_its_own_events_keeps_their_ids(path: str) -> None:
-    """Its clients resume by those, from its server (Replicate's, here)."""
-    async with proxied(_numbers_itself, resume="memory") as proxy:
+def _numbers_itself(told: bytes) -> Callable[..., Any]:
+    async def handler(upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await upstream.go.wait()
+        await body(send, told, more=False)
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/v1/streams/x", REPLICATE),
+        ("GET", "/elsewhere", REPLICATE),
+        ("GET", "/elsewhere", NOBODYS),
+        ("POST", "/elsewhere", NOBODYS),
+    ],
+    ids=["by the request", "by the first event", "of no API", "by POST"],
+)
+async def test_what_numbers_its_own_events_keeps_their_ids(method: str, path: str, told: bytes) -> None:
+    """Its clients resume by those, from its server, so nothing else is promised to them."""
+    async with proxied(_numbers_itself(told), resume="memory") as proxy:
+        proxy.upstream.go.set()
         headers = {"X-SSE-Resume": "on", "Accept": "text/event-stream"}
-        answer = await ask(proxy.port, "GET", path, headers=headers)
-        assert answer.body.startswith(b"id: 7\nevent: output\n")
+        answer = await ask(proxy.port, method, path, headers=headers)
+        assert answer.body == told
+        assert not {"x-stream-id", "location"} & set(answer.headers)
         assert proxy.value("replay_streams") == 0
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0])
+async def test_the_head_does_not_wait_for_the_first_event_for_ever(seconds: float) -> None:
+    """Heartbeats have to come. What was promised until then is taken back: nobody is generated for or left waiting."""
+    async with proxied(_numbers_itself(NOBODYS), resume="memory", commit_after_seconds=seconds) as proxy:
+        headers = {"X-SSE-Resume": "on", "Accept": "text/event-stream"}
+        async with calling(proxy.port, "GET", "/elsewhere", headers=headers) as call:
+            assert await call.head() == 200
+            async with calling(proxy.port, "GET", call.headers["location"]) as reader:
+                assert await reader.head() == 200
+                proxy.upstream.go.set()
+                assert (await call.rest()).endswith(NOBODYS)
+                assert b'"code":"rejected"' in await reader.rest()
+        assert (await replayed(proxy.port, call.headers["location"]))[0] == 404
+        assert proxy.value("replay_streams") == 0
+
+
+@pytest.mark.parametrize("resume", ["memory", "off"])
+async def test_behind_a_bridge_every_event_has_an_id_of_ours(resume: str) -> None:
+    """The upstream's would come back to nobody who knows them: the browser would begin anew."""
+    route = {"path": "/go", "upstream_path": "/elsewhere", "output": "native", "body": {"stream": True}}
+    async with proxied(_numbers_itself(REPLICATE), resume=resume, routes=[route]) as proxy:
+        proxy.upstream.go.set()
+        sse = {"Accept": "text/event-stream"}
+        answer = await ask(proxy.port, "GET", "/go", headers=sse)
+        ours = re.findall(rb"id: ([0-9a-f]{32}\.[0-9]+)\n", answer.body)
+        assert (len(ours), answer.body.count(b"data: "), answer.body.count(b"id: 7")) == (2, 2, 0)
+        again = await ask(proxy.port, "GET", "/go", headers={**sse, "Last-Event-ID": ours[-1].decode()})
+        assert (again.status, len(proxy.upstream.requests)) == (204, 1)
 
 
 async def test_reframe_never_keeps_nothing() -> None:
@@ -456,6 +535,17 @@ async def test_a_request_that_is_sent_again_attaches() -> None:
         async with kept(proxy.port, headers={"Last-Event-ID": f"{'0' * 32}.1"}) as unknown:
             assert await unknown.head() == 404
         assert len(proxy.upstream.requests) == 1
+
+
+async def test_a_reader_is_kept_alive_at_the_pace_of_the_streams_route() -> None:
+    """Wherever it comes from: the id alone does not tell which route the stream is of."""
+    routes = [{"path": "/v1/chat/completions", "heartbeat_mode": "data", "heartbeat_seconds": 1}]
+    async with proxied(holds, resume="memory", routes=routes) as proxy, kept(proxy.port) as call:
+        await call.until(TOKENS[0])
+        async with calling(proxy.port, "GET", call.headers["location"]) as reader:
+            await reader.until(TOKENS[0])
+            assert (await reader.until(b"\n\n")).startswith(b"data: {")
+        proxy.upstream.go.set()
 
 
 async def test_a_drain_ends_what_goes_on_without_a_client_too() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from dataclasses import dataclass, field
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from sse_proxy.resume.attaching import Attaching
+
 from .redis_server import RedisServer, redis_server
-from .streaming import DONE, Proxy, Upstream, body, chunk, proxied, proxying, served, start
+from .streaming import DONE, Proxy, Upstream, body, chunk, proxied, proxying, served, start, until
 from .wire import Call, calling, chat
 
 WISH = {"X-SSE-Resume": "on"}
@@ -136,6 +139,25 @@ async def test_a_stream_that_is_drained_ends_with_an_error_for_its_readers_elsew
             await reader.until(ALL[0])
             here.lifecycle.cut_all()
             assert b"the proxy is shutting down" in await reader.rest()
+
+
+async def test_who_comes_back_while_redis_is_silent_is_served_when_it_is_there_again(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An EventSource would not come a third time."""
+    monkeypatch.setitem(vars(Attaching)["__init__"].__kwdefaults__, "patience_seconds", 60.0)
+    async with replicas(redis) as (upstream, here, there), chat(here.port, headers=WISH) as call:
+        await call.until(ALL[0])
+        redis.signal(signal.SIGSTOP)
+        try:
+            async with calling(there.port, "GET", call.headers["location"]) as reader:
+                await until(lambda: there.value("store_errors_total") >= 1)
+                redis.signal(signal.SIGCONT)
+                await reader.until(ALL[0])
+                upstream.go.set()
+                assert await reader.rest() == await call.rest()
+        finally:
+            redis.signal(signal.SIGCONT)
 
 
 async def waits(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:

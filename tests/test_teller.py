@@ -19,11 +19,16 @@ EVENT = Event(data=b'{"response":"a"}', event=b"e", id=b"7", retry=5)
 
 
 def teller(
-    *, retold: bool = False, numbered: bool = False, state: StreamState | None = None, voice: Voice = OLLAMA
+    *,
+    retold: bool = False,
+    numbered: bool = False,
+    yields: bool = False,
+    state: StreamState | None = None,
+    voice: Voice = OLLAMA,
 ) -> Teller:
     """One for a stream of Ollama's."""
     shape = shape_for("openai", identity={"id": "x"}) if retold else None
-    numbering = Numbering(STREAM, apart=False) if numbered else None
+    numbering = Numbering(STREAM, apart=False, yields=yields) if numbered else None
     return Teller(voice, StreamState() if state is None else state, shape, numbering)
 
 
@@ -54,14 +59,28 @@ def test_in_the_client_s_own_framing() -> None:
     assert teller(voice=OLLAMA.native).tell(EVENT, {}, OLLAMA, failed=False) == b'{"response":"a"}\n'
 
 
-def test_a_dialect_with_ids_of_its_own_keeps_them() -> None:
-    """Its clients resume by those; retold in another API's words they would mean nothing."""
+@pytest.mark.parametrize("identity", [b"7", None])
+def test_a_dialect_with_ids_of_its_own_keeps_them(identity: bytes | None) -> None:
+    """Also where its first event has none; retold in another API's words, or behind a bridge, they mean nothing."""
     replicate = dialect_by_name("replicate")
-    event = Event(data=b"a", event=b"output", id=b"7")
-    own = teller(numbered=True, voice=replicate)
-    assert own.numbered(own.tell(event, {}, replicate, failed=False)) == b"id: 7\nevent: output\ndata: a\n\n"
-    retold = teller(numbered=True, retold=True)
-    assert retold.numbered(retold.tell(event, {}, replicate, failed=False)).startswith(f"id: {STREAM}.1\n".encode())
+    event = Event(data=b"a", event=b"output", id=identity)
+    own = teller(numbered=True, yields=True, voice=replicate)
+    line = b"" if identity is None else b"id: 7\n"
+    assert own.numbered(own.tell(event, {}, replicate, failed=False)) == line + b"event: output\ndata: a\n\n"
+    for ours in (teller(numbered=True, yields=True, retold=True), teller(numbered=True, voice=replicate)):
+        told = ours.numbered(ours.tell(event, {}, replicate, failed=False))
+        assert told.startswith(f"id: {STREAM}.1\n".encode())
+
+
+def test_ids_of_no_known_api_are_kept_too() -> None:
+    """If the first event has one: from it on, all are told as they came."""
+    of = teller(numbered=True, yields=True)
+    told = [of.numbered(of.tell(event, {}, OLLAMA, failed=False)) for event in (EVENT, replace(EVENT, id=None))]
+    assert told[0].startswith(b"id: 7\n")
+    assert told[1].startswith(b"event: e\n")
+    later = teller(numbered=True, yields=True)
+    told = [later.numbered(later.tell(event, {}, OLLAMA, failed=False)) for event in (replace(EVENT, id=None), EVENT)]
+    assert [one.partition(b"\n")[0] for one in told] == [f"id: {STREAM}.{n}".encode() for n in (1, 2)]
 
 
 def test_told_is_whose_words_are_used() -> None:

@@ -4,45 +4,50 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.wish import MAX_KEY_BYTES, ResumeWish, resume_wish
+from sse_proxy.core.wish import MAX_KEY_BYTES, ResumeKeys, resume_keys, wants_resume
 from sse_proxy.errors import BadRequest
 
 
 @pytest.mark.parametrize(
-    ("value", "wish"),
+    ("value", "on", "chat"),
     [
-        (b"on", ResumeWish(on=True)),
-        (b" ON ; KEY = chat-1 ", ResumeWish(on=True, chat="chat-1")),
-        (b'on; key="a b"; x=y', ResumeWish(on=True, chat="a b")),
-        (b"on; key=a%3Bb%C3%A9", ResumeWish(on=True, chat="a;b\u00e9")),
-        ("on; key=\u00e9".encode(), ResumeWish(on=True, chat="\u00e9")),
-        (b"on; key=\xe9", ResumeWish(on=True, chat="\ufffd")),
-        (b"on; key=", ResumeWish(on=True)),
-        (b"on; key", ResumeWish(on=True)),
-        (b"off; key=a", ResumeWish(chat="a")),
-        (b"on, on", ResumeWish()),
-        (b"", ResumeWish()),
+        (b"on", True, None),
+        (b" ON ; KEY = chat-1 ", True, "chat-1"),
+        (b'on; key="a b"; x=y', True, "a b"),
+        (b"on; key=a%3Bb%C3%A9", True, "a;b\u00e9"),
+        ("on; key=\u00e9".encode(), True, "\u00e9"),
+        (b"on; key=\xe9", True, "\ufffd"),
+        (b"on; key=", True, None),
+        (b"on; key", True, None),
+        (b"off; key=a", False, "a"),
+        (b"on, on", False, None),
+        (b"", False, None),
     ],
 )
-def test_the_header_of_resume(value: bytes, wish: ResumeWish) -> None:
+def test_the_header_of_resume(value: bytes, on: bool, chat: str | None) -> None:
     """``on``, and nothing else, asks for it; the key is as the same one in a query."""
-    assert resume_wish([(b"X-SSE-Resume", value)]) == wish
+    headers = [(b"X-SSE-Resume", value)]
+    assert (wants_resume(headers), resume_keys(headers)) == (on, ResumeKeys(chat=chat))
 
 
 @pytest.mark.parametrize("value", [b"k-1", b'"k-1"', b" k-1 "])
 def test_an_idempotency_key(value: bytes) -> None:
     """In quotes or bare; alone it asks for nothing."""
-    assert resume_wish([(b"idempotency-key", value)]) == ResumeWish(once="k-1")
+    headers = [(b"idempotency-key", value)]
+    assert (wants_resume(headers), resume_keys(headers)) == (False, ResumeKeys(once="k-1"))
 
 
 def test_a_request_that_says_nothing_asks_for_nothing() -> None:
     """As nearly all do; an empty key is none."""
-    assert resume_wish([]) == resume_wish([(b"idempotency-key", b"")]) == ResumeWish()
+    assert not wants_resume([])
+    assert resume_keys([]) == resume_keys([(b"idempotency-key", b"")]) == ResumeKeys()
 
 
 @pytest.mark.parametrize(("name", "before"), [(b"x-sse-resume", b"on; key="), (b"idempotency-key", b"")])
 def test_a_key_is_bounded(name: bytes, before: bytes) -> None:
-    """It is kept with its stream."""
-    assert resume_wish([(name, before + b"k" * MAX_KEY_BYTES)]) != ResumeWish()
+    """It is kept with its stream; whether one is asked for can be told all the same."""
+    assert resume_keys([(name, before + b"k" * MAX_KEY_BYTES)]) != ResumeKeys()
+    long = [(name, before + b"k" * (MAX_KEY_BYTES + 1))]
+    assert wants_resume(long) is (name == b"x-sse-resume")
     with pytest.raises(BadRequest, match="over 256 bytes"):
-        resume_wish([(name, before + b"k" * (MAX_KEY_BYTES + 1))])
+        resume_keys(long)

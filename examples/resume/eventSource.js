@@ -2,6 +2,7 @@
 // answer is whole, rejects when it is not.
 export function streamChat(prompt, onToken, url = "/chat/stream") {
   let last = "";
+  let failures = 0;
   return new Promise((resolve, reject) => {
     function open() {
       const source = new EventSource(`${url}?prompt=${encodeURIComponent(prompt)}&last_event_id=${last}`);
@@ -11,6 +12,7 @@ export function streamChat(prompt, onToken, url = "/chat/stream") {
       };
       source.addEventListener("message", (event) => {
         last = event.lastEventId;
+        failures = 0;
         onToken(JSON.parse(event.data).token);
       });
       source.addEventListener("done", () => end(resolve));
@@ -19,6 +21,7 @@ export function streamChat(prompt, onToken, url = "/chat/stream") {
         if (event.data) end(reject, new Error(JSON.parse(event.data).error.message));
         else if (source.readyState !== EventSource.CLOSED) return; // it connects again by itself, with its last id
         else if (!navigator.onLine) window.addEventListener("online", open, { once: true }); // some give up meanwhile
+        else if (last && failures < 4) setTimeout(open, 250 * 2 ** failures++); // a 503 has ended it as much as a 204
         else end(reject, new Error("the rest of the answer is not there any more"));
       });
     }

@@ -21,19 +21,22 @@ class Teller:
         voice: How the client is spoken to; a shape brings its own.
         state: What is known of the upstream's stream.
         shape: Tells the answer in another API's words; None in the upstream's own.
-        numbering: Gives every event an id, unless the dialect has some of its own; None leaves them as they are.
+        numbering: Gives every event an id, unless it yields to those of the first one, or of the dialect; None leaves
+            them as they are.
 
     Attributes:
         voice: How the client is spoken to.
     """
 
-    __slots__ = ("_ended", "_numbering", "_shape", "_state", "voice")
+    __slots__ = ("_ended", "_may_yield", "_numbering", "_shape", "_state", "voice")
 
     def __init__(self, voice: Voice, state: StreamState, shape: Shape | None, numbering: Numbering | None) -> None:
         self.voice = voice if shape is None else shape.voice
         self._state = state
         self._shape = shape
         self._numbering = numbering
+        #: Nothing was told yet, and the first event decides whose ids the others have.
+        self._may_yield = numbering is not None and numbering.yields
         #: The shape has told the end.
         self._ended = False
 
@@ -55,8 +58,9 @@ class Teller:
     def tell(self, event: Event, payload: JSONObject, dialect: Dialect, *, failed: bool) -> bytes:
         """The bytes for one payload event, which the state knows of; *failed*: an error was told before it."""
         if self._shape is None:
-            if dialect.numbers_events:
-                self._numbering = None
+            if self._may_yield:
+                self._may_yield = False
+                self._choose_ids(has_own=dialect.numbers_events or event.id is not None)
             return self._in_own_words(event)
         if failed or self._ended:
             return b""  # all that a client of the shape can understand was said
@@ -64,6 +68,11 @@ class Teller:
             return self.voice.error_frame(self._state.error, self._shape.state)
         out = b"".join(map(encode, self._shape.write(dialect.deltas(event, payload, self._state))))
         return out + self.ending() if self._state.terminated else out
+
+    def _choose_ids(self, *, has_own: bool) -> None:
+        if has_own and self._numbering is not None:
+            self._numbering.give_way()
+            self._numbering = None
 
     def _in_own_words(self, event: Event) -> bytes:
         """The upstream's event; WHATWG HTML § 9.2.6 takes id and retry from a block without data too."""

@@ -85,13 +85,20 @@ class Glance:
     def answer(self, after: int) -> Answer:
         """What a reader gets that has the events up to *after*.
 
-        Who has all of a stream whose owner was lost still lacks the news of it. Told as event ``latest + 1`` it is had
-        too, so that an EventSource, which comes back after every end, comes back once.
+        It has everything only where the log has its end. Where the store has lost what followed, the stream may have
+        gone on, and so it may where its owner was taken for lost. Who has all that is there of a lost owner's stream
+        lacks the news of it; told as event ``latest + 1`` it is had too, so that an EventSource, which comes back after
+        every end, comes back once.
         """
         if after + 1 < self.oldest:
             return Answer.EVICTED
-        has_all = after > self.latest if self.end is End.OWNER_LOST else after >= self.latest
-        return Answer.NOTHING_LEFT if self.end is not None and has_all else Answer.REPLAY
+        if self.end is None or after < self.latest:
+            return Answer.REPLAY
+        if self.end is End.UNAVAILABLE:
+            return Answer.EVICTED
+        if self.end is End.OWNER_LOST and after != self.latest + 1:
+            return Answer.REPLAY if after == self.latest else Answer.EVICTED
+        return Answer.NOTHING_LEFT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

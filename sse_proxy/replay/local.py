@@ -10,14 +10,18 @@ from .base import Batch, End, Glance, Head, Opening, judge
 from .bell import Bell
 from .ring import Ring
 
-__all__ = ["READ_EVENTS", "LocalReader", "LocalStream"]
+__all__ = ["NAME_COST_BYTES", "READ_EVENTS", "LocalReader", "LocalStream"]
 
 #: Events that one `Reader.read` returns at most, so that a long replay is not copied at once.
 READ_EVENTS = 256
+#: What a name of the caller's costs: its hash, and its place in the table of names.
+NAME_COST_BYTES = 200
 
 
 class _Keeper(Protocol):
     """Who keeps the bounds."""
+
+    def began(self, stream: LocalStream, head_bytes: int) -> None: ...
 
     def wrote(self, stream: LocalStream, n: int, event: bytes) -> None: ...
 
@@ -33,7 +37,8 @@ class LocalStream:
     """
 
     __slots__ = (
-        "_head", "_keeper", "_last_heard", "_on_stop", "bell", "expires", "listeners", "opening", "over", "ring",
+        "_head", "_keeper", "_last_heard", "_on_stop", "bell", "expires", "listeners", "opening", "over", "previous",
+        "ring",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +50,8 @@ class LocalStream:
         #: JSON, a third of the size.
         self._head = b""
         self.over: End | None = None
+        #: Whose place it has taken under its chat's name, which that one gets back if nothing becomes of this one.
+        self.previous: LocalStream | None = None
         #: When its time is over, from its end on.
         self.expires = 0.0
         self.listeners = 0
@@ -58,6 +65,12 @@ class LocalStream:
         return self.over is not End.EXPIRED
 
     @property
+    def extra_bytes(self) -> int:
+        """What it takes besides its events, and besides what every stream does: what callers and upstreams choose."""
+        names = (self.opening.once is not None) + (self.opening.chat is not None)
+        return len(self._head) + names * NAME_COST_BYTES
+
+    @property
     def heard(self) -> float:
         return self._keeper.clock() if self.listeners else self._last_heard
 
@@ -67,7 +80,9 @@ class LocalStream:
         return json.loads(self._head) if self._head else None
 
     def begin(self, head: Head) -> None:
-        self._head = json.dumps(head, separators=(",", ":")).encode()
+        if self.over is None:
+            self._head = json.dumps(head, separators=(",", ":")).encode()
+            self._keeper.began(self, len(self._head))
 
     def append(self, n: int, event: bytes) -> None:
         if self.over is None:

@@ -8,7 +8,9 @@ going.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from .base import End, Opening, Reader, Recording, Stats, Taken
 from .local import LocalReader, LocalStream
@@ -44,8 +46,8 @@ class MemoryJournal:
         self._later = later
         self._shelf: Shelf[LocalStream] = Shelf(total_bytes, drop=self._drop, starve=lambda stream: stream.bell.ring())
         self._streams: dict[str, LocalStream] = {}
-        self._once: dict[tuple[str, str], LocalStream] = {}
-        self._chats: dict[tuple[str, str], LocalStream] = {}
+        self._once: dict[str, LocalStream] = {}
+        self._chats: dict[str, LocalStream] = {}
         self._armed = False
 
     @property
@@ -56,16 +58,18 @@ class MemoryJournal:
 
     async def open(self, opening: Opening, on_stop: Callable[[], None]) -> Recording | Taken:
         self.sweep()
-        first = None if opening.once is None else self._once.get((opening.owner, opening.once))
+        opening = _hashed(opening)
+        first = None if opening.once is None else self._once.get(opening.once)
         if first is not None and (first.over is None or first.over.is_whole):
             return Taken(stream=first.opening.stream)
         stream = LocalStream(opening, self, on_stop, max_bytes=self._stream_bytes, now=self.clock())
         self._streams[opening.stream] = stream
-        self._shelf.add()
         if opening.once is not None:
-            self._once[opening.owner, opening.once] = stream
+            self._once[opening.once] = stream
         if opening.chat is not None:
-            self._chats[opening.owner, opening.chat] = stream
+            stream.previous = self._chats.get(opening.chat)
+            self._chats[opening.chat] = stream
+        self._shelf.add(stream)
         return stream
 
     async def attach(self, stream: str, owner: str) -> Reader | None:
@@ -74,7 +78,7 @@ class MemoryJournal:
 
     async def latest(self, owner: str, chat: str) -> str | None:
         self.sweep()
-        found = self._chats.get((owner, chat))
+        found = self._chats.get(_named(owner, chat))
         return None if found is None else found.opening.stream
 
     async def stop(self, stream: str, owner: str) -> bool:
@@ -93,6 +97,11 @@ class MemoryJournal:
         now = self.clock()
         while (first := self._shelf.first_finished) is not None and first.expires <= now:
             self._take_away(first)
+
+    def began(self, stream: LocalStream, head_bytes: int) -> None:
+        """A stream has a head; its chat's name is its own now."""
+        stream.previous = None
+        self._shelf.extend(head_bytes)
 
     def wrote(self, stream: LocalStream, n: int, event: bytes) -> None:
         """A stream has an event; the bounds hold afterwards."""
@@ -120,11 +129,22 @@ class MemoryJournal:
         """Forget *stream*, whose events are gone."""
         opening = stream.opening
         self._streams.pop(opening.stream, None)
-        for index, key in ((self._once, opening.once), (self._chats, opening.chat)):
-            if key is not None and index.get((opening.owner, key)) is stream:
-                del index[opening.owner, key]
+        if opening.once is not None and self._once.get(opening.once) is stream:
+            del self._once[opening.once]
         stream.over = End.EXPIRED
+        if opening.chat is not None and self._chats.get(opening.chat) is stream:
+            self._give_back(opening.chat, stream)
         stream.bell.ring()
+
+    def _give_back(self, chat: str, stream: LocalStream) -> None:
+        """Let the name *chat* lead to what it led to before *stream*, from which nothing is left."""
+        previous = stream.previous
+        while previous is not None and previous.over is End.EXPIRED:
+            previous = previous.previous
+        if previous is None:
+            del self._chats[chat]
+        else:
+            self._chats[chat] = previous
 
     def _arm(self) -> None:
         first = self._shelf.first_finished
@@ -138,3 +158,17 @@ class MemoryJournal:
         self._armed = False
         self.sweep()
         self._arm()
+
+
+def _named(owner: str, name: str) -> str:
+    """What *owner* calls *name*, in a form that is bounded and cannot be another owner's."""
+    return hashlib.sha256(f"{len(owner)}:{owner}{name}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hashed(opening: Opening) -> Opening:
+    once, chat, owner = opening.once, opening.chat, opening.owner
+    return replace(
+        opening,
+        once=None if once is None else _named(owner, once),
+        chat=None if chat is None else _named(owner, chat),
+    )

@@ -1,9 +1,15 @@
-"""Whoever comes back to a stream, or joins one, is served from the journal: the upstream is never asked."""
+"""Whoever comes back to a stream, or joins one, is served from the journal: the upstream is never asked.
+
+A store that does not answer is asked again for some seconds before it is said to be down: an `EventSource` comes back
+from a lost line, but gives up for good at any status that is not 200 (WHATWG HTML § 9.2.3), and a store that restarts
+or fails over is gone for no longer. No heartbeat can be sent meanwhile, since there may be a status to tell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -11,21 +17,34 @@ from ..core.cursor import Cursor
 from ..errors import NotFound
 from ..lifecycle import Lifecycle
 from ..metrics.base import Metrics, Resumed
-from ..replay.base import Answer, Journal, Reader, StoreUnavailable
+from ..replay.base import Answer, Glance, Journal, Reader, StoreUnavailable
 from ..settings import Settings
 from .follower import Follower
+from .heads import Spoken, location_of
 from .lost import Evicted, StoreDown
 
-__all__ = ["Attaching", "no_content"]
+__all__ = ["PATIENCE_SECONDS", "Attaching", "no_content"]
+
+#: For how long a store that is down is asked again; the last try may take a second more.
+PATIENCE_SECONDS = 4.0
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.1, 1.0
+
+_T = TypeVar("_T")
 
 
 class Attaching:
-    """Serves streams of *journal*; its readers are open streams of *lifecycle*, and counted in *metrics*."""
+    """Serves streams of *journal*; its readers are open streams of *lifecycle*, and counted in *metrics*.
 
-    def __init__(self, journal: Journal, *, metrics: Metrics, lifecycle: Lifecycle) -> None:
+    *patience_seconds*: for a store that is down, see the module header.
+    """
+
+    def __init__(
+        self, journal: Journal, *, metrics: Metrics, lifecycle: Lifecycle, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._journal = journal
         self._metrics = metrics
         self._lifecycle = lifecycle
+        self._patience_seconds = patience_seconds
 
     async def attach(
         self,
@@ -40,8 +59,8 @@ class Attaching:
     ) -> None:
         """Answer a request with what follows *cursor*: the kept events, then the live ones, to the stream's end.
 
-        204 where nothing is left. The owner is ``scope["sse_proxy.owner"]``; what is left of the request's body is
-        taken and not looked at.
+        204 where nothing is left; HEAD gets the head alone, at once. The owner is ``scope["sse_proxy.owner"]``; what is
+        left of the request's body is taken and not looked at.
 
         Args:
             cursor: The last event that the client has.
@@ -55,15 +74,18 @@ class Attaching:
             StoreDown: 503.
         """
         scope["sse_proxy.route"] = "resume"
-        with self._asking():
-            reader = await self._journal.attach(cursor.stream, scope["sse_proxy.owner"])
+        give_up = self._give_up()
+        reader = await self._asked(lambda: self._journal.attach(cursor.stream, scope["sse_proxy.owner"]), give_up)
         if reader is None:
             raise self._unknown()
         with reader:
-            answer = await self._answer(reader, cursor)
-            if answer is Answer.NOTHING_LEFT:
+            glance = await self._look(reader, cursor, give_up)
+            if glance.answer(cursor.after) is Answer.NOTHING_LEFT:
                 self._metrics.resumed(Resumed.NOTHING_LEFT)
                 await no_content(send, stream=cursor.stream)
+                return
+            if scope["method"] == "HEAD":
+                await _tell_head(glance, cursor, scope, send)
                 return
             self._metrics.resumed(Resumed.JOINED if joined else Resumed.REPLAYED)
             follower = Follower(reader, cursor, scope, receive, send, settings=settings, apart=apart)
@@ -76,9 +98,7 @@ class Attaching:
             NotFound: unknown, expired or somebody else's.
             StoreDown: 503.
         """
-        with self._asking():
-            known = await self._journal.stop(stream, owner)
-        if not known:
+        if not await self._asked(lambda: self._journal.stop(stream, owner), self._give_up()):
             raise NotFound
 
     async def latest(self, owner: str, chat: str) -> str:
@@ -88,21 +108,20 @@ class Attaching:
             NotFound: there is none.
             StoreDown: 503.
         """
-        with self._asking():
-            stream = await self._journal.latest(owner, chat)
+        stream = await self._asked(lambda: self._journal.latest(owner, chat), self._give_up())
         if stream is None:
             raise self._unknown()
         return stream
 
-    async def _answer(self, reader: Reader, cursor: Cursor) -> Answer:
-        with self._asking():
-            glance = await reader.look()
+    async def _look(self, reader: Reader, cursor: Cursor, give_up: float) -> Glance:
+        """How the stream stands, from which *cursor* can go on."""
+        glance = await self._asked(reader.look, give_up)
         if glance is None:
             raise self._unknown()
-        if (answer := glance.answer(cursor.after)) is Answer.EVICTED:
+        if glance.answer(cursor.after) is Answer.EVICTED:
             self._metrics.resumed(Resumed.EVICTED)
             raise Evicted
-        return answer
+        return glance
 
     async def _follow(self, follower: Follower) -> None:
         self._lifecycle.add(follower)
@@ -112,17 +131,37 @@ class Attaching:
             self._lifecycle.remove(follower)
             follower.log()
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable as error:
-            self._metrics.resumed(Resumed.UNAVAILABLE)
-            raise StoreDown from error
+    def _give_up(self) -> float:
+        """When a store that is down from now on is said to be."""
+        return asyncio.get_running_loop().time() + self._patience_seconds
+
+    async def _asked(self, ask: Callable[[], Awaitable[_T]], give_up: float) -> _T:
+        """What the store answers.
+
+        Raises:
+            StoreDown: it has not, until *give_up*.
+        """
+        loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await ask()
+            except StoreUnavailable as error:
+                if loop.time() + pause > give_up:
+                    self._metrics.resumed(Resumed.UNAVAILABLE)
+                    raise StoreDown from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
     def _unknown(self) -> NotFound:
         self._metrics.resumed(Resumed.UNKNOWN)
         return NotFound()
+
+
+async def _tell_head(glance: Glance, cursor: Cursor, scope: Scope, send: Send) -> None:
+    spoken = Spoken.of(glance.head)
+    headers = spoken.headers_from(cursor, location_of(scope, cursor.stream))
+    await send({"type": "http.response.start", "status": spoken.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def no_content(send: Send, *, stream: str | None = None) -> None:

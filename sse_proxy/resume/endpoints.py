@@ -4,8 +4,9 @@
     GET    /-/sse-proxy/streams?key=<chat>   the same of the chat's newest stream
     DELETE /-/sse-proxy/streams/<id>         stops the generation
 
-Everything here is the caller's own (``scope["sse_proxy.owner"]``): another's streams are as unknown as those that never
-were, and nobody gets a list. What has not the form of our ids never reaches the store.
+HEAD tells what GET would, without the events (RFC 9110 § 9.3.2), and waits for none. Everything here is the caller's
+own (``scope["sse_proxy.owner"]``): another's streams are as unknown as those that never were, and nobody gets a list.
+What has not the form of our ids never reaches the store.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class Endpoints:
         stream = None if name == STREAMS else name.removeprefix(STREAMS + "/")
         if stream is not None and not is_stream_id(stream):
             raise NotFound
-        allowed = ("GET",) if stream is None else ("GET", "DELETE")
+        allowed = ("GET", "HEAD") if stream is None else ("GET", "HEAD", "DELETE")
         if scope["method"] not in allowed:
-            for message in method_refused("streams take GET and DELETE", allow=", ".join(allowed).encode()):
+            for message in method_refused("streams take GET, HEAD and DELETE", allow=", ".join(allowed).encode()):
                 await send(message)
         elif stream is not None and scope["method"] == "DELETE":
             await self._attaching.stop(stream, scope["sse_proxy.owner"])

@@ -3,8 +3,9 @@
 The client reads the events that the first one got, with the same ids, and ends as that one did: well, with the error
 that is part of the log, or with a connection that breaks where nobody may take the end for a whole answer (the stream
 was stopped; clients of its API raise on no error frame). A stream that cannot be told to its end gets an in-stream
-error. Only that of a lost owner has an id, as if it were the next event: an `EventSource`, which comes back after every
-end, is then told that nothing is left. The others have none, since the event of that number may still be had.
+error. Only that of a lost owner has an id, as if it were the next event, terminator included: an `EventSource`, which
+comes back after every end, is then told that nothing is left; whose id is beyond that had events that the store never
+got. The others have none, since the event of that number may still be had.
 
 A drain breaks the connection without a word: the stream goes on, so its reader is to come back, to another replica.
 """
@@ -28,9 +29,9 @@ from ..replay.base import End, Reader
 from ..settings import Settings
 from ..streaming.application import Application
 from ..streaming.client import Client
-from .heads import Spoken
+from .heads import Pace, Spoken, location_of
 from .lost import LOST
-from .pulse import ReaderPulse, reader_limits
+from .pulse import ReaderPulse
 
 __all__ = ["Follower"]
 
@@ -73,15 +74,17 @@ class Follower:
             apart = variant.splits_blocks and not accepts(scope["headers"], b"text/event-stream")
         self._numbering = Numbering(cursor.stream, apart=apart, after=cursor.after)
         self._started = self._loop.time()
-        self._pacer = Pacer(reader_limits(settings), self._started)
+        pace = Pace.of(settings)
+        self._pacer = Pacer(pace.limits(settings.commit_after_seconds), self._started)
         self._client = Client(scope, send, self._pacer, self._loop.time)
         self._application = Application()
         self._pulse = ReaderPulse(
             self._client,
             self._pacer,
-            settings,
+            pace,
             variant,
             cursor=cursor,
+            location=location_of(scope, cursor.stream),
             on_stall=lambda: self._stop(ClientStalled()),
         )
         #: It waits for news, so that it may be stopped without cutting an event.
@@ -205,8 +208,7 @@ class Follower:
         """Learn from the head how the client is spoken to, and begin the response if it has not."""
         if (head := self._reader.head) is not None and not self._knows_head:
             self._knows_head = True
-            spoken = self._pulse.spoken = Spoken.of(head)
-            spoken.state.wants_named_errors = self._variant.wants_named_errors
+            self._pulse.speak(Spoken.of(head))
         await self._client.settled()
         if self._client.status is None:
             await self._client.start(*self._pulse.head())
@@ -223,7 +225,7 @@ class Follower:
         if lost is not None:
             frame = voice.error_frame(lost(), self._pulse.spoken.state)
         if end is End.OWNER_LOST:
-            frame = self._numbering.apply(frame)
+            frame = self._numbering.apply_as_one(frame)
         # A clean end behind an error that the client does not take for one would look like success.
         deaf = voice.aborts_after_error or self._variant.needs_abort or (lost is not None and not frame)
         breaks = end is End.CANCELLED or (end is not End.COMPLETE and deaf)

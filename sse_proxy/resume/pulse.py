@@ -6,16 +6,14 @@ from collections.abc import Callable
 
 from ..core.clients import Variant
 from ..core.cursor import Cursor
-from ..core.dialects import GENERIC, StreamState
 from ..core.headers import HeaderList
 from ..core.heartbeat import heartbeat
-from ..core.pacing import Action, Limits, Pacer
-from ..settings import Settings
+from ..core.pacing import Action, Pacer
 from ..streaming.client import Client
 from ..streaming.timer import PacerTimer
-from .heads import Spoken
+from .heads import Pace, Spoken
 
-__all__ = ["ReaderPulse", "reader_limits"]
+__all__ = ["ReaderPulse"]
 
 
 class ReaderPulse(PacerTimer):
@@ -23,9 +21,9 @@ class ReaderPulse(PacerTimer):
 
     Args:
         client, pacer: Of the response.
-        settings: The route's.
+        pace: Of the route that the reader has come by.
         variant: How the client differs from others.
-        cursor: Where the response goes on from.
+        cursor, location: Where the response goes on from, and where it can be had again.
         on_stall: Called when the client has read nothing for too long.
 
     Attributes:
@@ -37,22 +35,32 @@ class ReaderPulse(PacerTimer):
         self,
         client: Client,
         pacer: Pacer,
-        settings: Settings,
+        pace: Pace,
         variant: Variant,
         *,
         cursor: Cursor,
+        location: str,
         on_stall: Callable[[], None],
     ) -> None:
         super().__init__(pacer)
         self._client = client
-        self._mode, self._variant = settings.heartbeat_mode, variant
-        self._cursor, self._on_stall = cursor, on_stall
-        self.spoken = Spoken(status=200, headers=[], voice=GENERIC, state=StreamState(has_ids=True))
+        self._mode, self._variant = pace.heartbeat_mode, variant
+        self._cursor, self._location, self._on_stall = cursor, location, on_stall
+        self.spoken = Spoken.of(None)
         self.beats: dict[str, int] = {}
 
     def head(self) -> tuple[int, HeaderList]:
         """Status and headers of the response, by what is known."""
-        return self.spoken.status, self.spoken.headers_from(self._cursor)
+        return self.spoken.status, self.spoken.headers_from(self._cursor, self._location)
+
+    def speak(self, spoken: Spoken) -> None:
+        """It is known how the client is spoken to; from now on at the pace of the stream's own route."""
+        self.spoken = spoken
+        spoken.state.wants_named_errors = self._variant.wants_named_errors
+        if spoken.pace is not None:
+            self._mode = spoken.pace.heartbeat_mode
+            self._pacer.limit(spoken.pace.limits(0.0))
+            self.arm()
 
     def release(self) -> None:
         """The response is over: nobody is called any more, nor kept alive until a garbage collector comes."""
@@ -94,12 +102,3 @@ class ReaderPulse(PacerTimer):
 
 
 def _nothing() -> None: ...
-
-
-def reader_limits(settings: Settings) -> Limits:
-    """What a reader's client is under; the upstream's deadlines are its producer's business."""
-    return Limits(
-        heartbeat=0.0 if settings.heartbeat_mode == "off" else settings.heartbeat_seconds,
-        commit_after=settings.commit_after_seconds,
-        client_stall=settings.client_stall_timeout_seconds,
-    )

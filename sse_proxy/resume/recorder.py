@@ -2,7 +2,8 @@
 
 The `Recorder` is the response's ``send``, which sees how it starts, and its `Numbering`, which sees every event that
 goes out. A response that turns out to be no numbered event stream is dropped from the journal, and its client is told
-nothing. Once the client is gone the recorder takes its place, for as long as somebody may come back.
+nothing. Once the client is gone the recorder takes its place, for as long as somebody may come back. However the
+response ends, the log has its end: what nobody was there to be told, the recorder adds.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from starlette.types import Message, Send
 from ..core.dialects import StreamState, Voice
 from ..core.headers import RawHeaders, first, media_type
 from ..core.numbering import Numbering
+from ..core.pipeline import Pipeline
 from ..core.wish import RESUME_HEADER
 from ..errors import Outcome, SSEProxyError
 from ..replay.base import End, Head, Recording
 from ..replay.null import NullRecording
-from .heads import head_of
+from ..streaming.detachment import Abandoned
+from .heads import Pace, head_of
+from .lost import OwnerLost
 
 __all__ = ["Recorder", "Stopped", "Stream"]
 
@@ -48,6 +52,7 @@ class Stream(Protocol):
     """What the recorder asks of the response's `Transfer`."""
 
     numbering: Numbering | None
+    pipeline: Pipeline | None
 
     @property
     def voice(self) -> Voice: ...
@@ -68,6 +73,7 @@ class Recorder:
             any it would be a new request, so one is sent where the response begins before its first event: a block
             without data, which dispatches nothing (WHATWG HTML § 9.2.6), but is an event to other parsers.
         detach_seconds: How long it may go on with nobody listening.
+        pace: Of its route, for its readers.
         clock: The journal's.
 
     Attributes:
@@ -85,15 +91,18 @@ class Recorder:
         is_named: bool,
         reconnects: bool = False,
         detach_seconds: float,
+        pace: Pace,
         clock: Callable[[], float],
     ) -> None:
         #: What is numbered before the response begins.
         self._early: list[tuple[int, bytes]] = []
         self._numbering = numbering
         numbering.record = lambda *event: self._early.append(event)
+        numbering.on_give_way = self._drop
         self._send = send
         self._location = location
         self._detach_seconds = detach_seconds
+        self._pace = pace
         self._clock = clock
         self._opened = self._left = 0.0
         #: Somebody else knows how to find it: the client has its id, or a name leads to it.
@@ -103,7 +112,7 @@ class Recorder:
         self._first_id = b""
         self._stream: Stream | None = None
         self._stop: Callable[[SSEProxyError], None] | None = None
-        self._is_stopped = False
+        self._is_stopped = self._has_detached = False
 
     def record_in(self, recording: Recording) -> None:
         """Record in *recording*, which was opened just now."""
@@ -142,9 +151,11 @@ class Recorder:
     def detach(self) -> bool:
         """`Record`: take over the client's part."""
         self._left = self._clock()
-        if not self._is_known or self.patience() <= 0:
+        is_numbered = self._stream is None or self._stream.numbering is not None
+        if not (self._is_known and is_numbered) or self.patience() <= 0:
             return False
         self._send = _discard
+        self._has_detached = True
         return True
 
     def patience(self) -> float:
@@ -160,21 +171,42 @@ class Recorder:
     def finish(self, outcome: Outcome | None) -> None:
         """The response is over; what has no id on the wire cannot be asked for."""
         is_kept = self._has_begun and self._stream is not None and self._stream.numbering is not None
-        self.recording.end(_ENDS.get(outcome or Outcome.STOPPED, End.ERROR), keep=is_kept)
+        end = _ENDS.get(outcome or Outcome.STOPPED, End.ERROR)
+        if is_kept and end is End.CANCELLED and (untold := self._untold(outcome)) is not None:
+            self._tell(untold)
+            end = End.ERROR if isinstance(untold, OwnerLost) else end  # the caller has stopped nothing
+        self.recording.end(end, keep=is_kept)
         # The journal keeps its half for a while, and may call this one: it must not keep the connection with it.
         self.recording, self._send = NullRecording(), _discard
-        self._stream = self._stop = self._numbering.record = None
+        self._stream = self._stop = self._numbering.record = self._numbering.on_give_way = None
+
+    def _untold(self, outcome: Outcome | None) -> SSEProxyError | None:
+        """Why the response was cancelled, where nobody was there to be told; None: it is in the log, or it was over."""
+        pipeline = None if self._stream is None else self._stream.pipeline
+        if self._is_stopped or (pipeline is not None and pipeline.over):
+            return None
+        if outcome in {Outcome.CLIENT_DISCONNECTED, Outcome.CLIENT_STALLED}:
+            return None if self._has_detached else Abandoned()
+        return OwnerLost()
+
+    def _tell(self, error: SSEProxyError) -> None:
+        if self._stream is not None:
+            self._numbering.apply(self._stream.voice.error_frame(error, self._stream.told))
 
     def _started(self, start: Message) -> Message:
         status, headers, stream = start["status"], start["headers"], self._stream
         is_numbered = stream is not None and stream.numbering is not None and _is_event_stream(status, headers)
         if stream is None or not is_numbered or not self.recording.resumable:
-            self._early, self._numbering.record, self._is_known = [], None, False
-            self.recording.end(End.ERROR, keep=False)
+            self._drop()
             return {**start, "headers": [*headers, (RESUME_HEADER, b"unavailable")]} if is_numbered else start
-        self._begin(head_of(status, headers, stream.voice, stream.told))
+        self._begin(head_of(status, headers, stream.voice, stream.told, self._pace))
         told = [(b"x-stream-id", self._numbering.stream.encode("ascii")), (b"location", self._location.encode())]
         return {**start, "headers": [*headers, *told]}
+
+    def _drop(self) -> None:
+        """It is not kept, though it may have been promised: those who have come back already are told so."""
+        self._early, self._numbering.record, self._is_known = [], None, False
+        self.recording.end(End.ERROR, keep=False)
 
     def _begin(self, head: Head) -> None:
         self._has_begun = self._is_known = True

@@ -1,11 +1,13 @@
 """Which responses are kept: those whose request asks for it, and those of bridges (INTERFACE "Resume").
 
-Kept is an event stream that we number. What numbers its own events is left alone, as is every request that does not
-ask: those cost a look at their headers, and where ``resume`` is off not even that.
+Kept is an event stream that we number. What numbers its own events is left alone, but for bridges, to which no such id
+ever comes back; as is every request that does not ask: those cost a look at their headers, and where ``resume`` is off
+not even that.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 
@@ -15,14 +17,14 @@ from ..core.cursor import Cursor
 from ..core.headers import without
 from ..core.numbering import Numbering
 from ..core.requests import RequestFacts
-from ..core.target import RESERVED_PREFIX
-from ..core.wish import RESUME_HEADER, ResumeWish, resume_wish
+from ..core.wish import RESUME_HEADER, ResumeKeys, resume_keys, wants_resume
 from ..errors import NotFound, Refused
 from ..replay.base import Journal, Opening, Taken
 from ..settings import Settings
 from ..streaming import Policy
 from ..streaming.receiver import Receiver
 from .attaching import Attaching
+from .heads import Pace, location_of
 from .recorder import Recorder
 
 __all__ = ["Joined", "Resumption"]
@@ -74,19 +76,22 @@ class Resumption:
             BadRequest: the request names a key that is too long.
         """
         bridged: Numbering | None = scope.get("sse_proxy.numbering")
-        wish = resume_wish(scope["headers"])
-        if not (wish.on or bridged is not None) or not _may_be_kept(facts, policy):
+        if bridged is None and not wants_resume(scope["headers"]):
             return None
+        numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart, yields=True)
+        if not _may_be_kept(facts, policy, numbering):
+            return None
+        keys = resume_keys(scope["headers"])
         scope["headers"] = without(scope["headers"], frozenset({RESUME_HEADER}))
-        numbering = bridged or Numbering(secrets.token_hex(16), apart=facts.ids_apart)
-        opening = _opening(numbering.stream, scope, wish)
+        opening = _opening(scope, numbering.stream, facts, keys)
         recorder = Recorder(
             numbering,
             send=send,
-            location=scope.get("root_path", "").rstrip("/") + RESERVED_PREFIX + "streams/" + numbering.stream,
+            location=location_of(scope, numbering.stream),
             is_named=opening.once is not None or opening.chat is not None,
             reconnects=scope.get("sse_proxy.reconnects", False),
             detach_seconds=self._detach_seconds,
+            pace=Pace.of(policy.settings),
             clock=self._clock,
         )
         opened = await self._journal.open(opening, recorder.on_stop)
@@ -97,13 +102,17 @@ class Resumption:
         return recorder
 
 
-def _opening(stream: str, scope: Scope, wish: ResumeWish) -> Opening:
-    # The same key for another API is another request: its answer would be in other words.
-    once = None if wish.once is None else f"{scope['method']} {scope['path']} {wish.once}"
-    return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=wish.chat)
+def _opening(scope: Scope, stream: str, facts: RequestFacts, keys: ResumeKeys) -> Opening:
+    once = None
+    if keys.once is not None:
+        # The same key for another path or API is another request, whose answer would be in other words. The path is
+        # the client's own: a bridge's upstream may have clients of its own, and other bridges.
+        method, path = scope.get("sse_proxy.asked") or (scope["method"], scope["path"])
+        once = json.dumps([method, path, facts.output, keys.once])
+    return Opening(stream=stream, owner=scope["sse_proxy.owner"], once=once, chat=keys.chat)
 
 
-def _may_be_kept(facts: RequestFacts, policy: Policy) -> bool:
+def _may_be_kept(facts: RequestFacts, policy: Policy, numbering: Numbering) -> bool:
     """Whether the response may be an event stream that we number."""
-    own_ids = facts.dialect.numbers_events and facts.output == "native"
-    return facts.candidate and not own_ids and policy.reframe != "never"
+    yields = numbering.yields and facts.dialect.numbers_events and facts.output == "native"
+    return facts.candidate and not yields and policy.reframe != "never"

@@ -220,7 +220,7 @@ class StreamBody:
         pipeline = self._pipeline
         if pipeline.dialect is not self._transfer.facts.dialect:
             self._transfer.recognised()
-        if pipeline.dialect.numbers_events and self._transfer.shape is None:
+        if self._numbering is not None and self._numbering.gave_way:
             self._numbering = self._transfer.numbering = None
         if pipeline.events != self._counted and not self._is_alone:
             self._transfer.count_events(pipeline.events - self._counted)

@@ -118,10 +118,13 @@ class Transfer:
     def begins_at_once(self) -> bool:
         """Whether the head goes out before any event: where silence is the rule, or no event is known for an error.
 
-        An `EventSource` would not open, and an MCP client wait. Whatever else may still turn into a status.
+        An `EventSource` would not open, and an MCP client wait. Whatever else may still turn into a status. So may what
+        is promised of a stream whose first event tells whose ids it has.
         """
         unknown = self.dialect.name == GENERIC.name and not self.policy.owns_app
-        return self.facts.may_be_silent or unknown
+        may_yield = self.numbering is not None and self.numbering.yields
+        waits = may_yield and self.policy.settings.commit_after_seconds > 0  # else it would wait for ever
+        return (self.facts.may_be_silent or unknown) and not waits
 
     def speaks(self, dialect: Dialect) -> None:
         """The head of the response tells that the upstream speaks *dialect*."""

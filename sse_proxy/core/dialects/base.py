@@ -105,7 +105,8 @@ class Dialect(Voice):
     unpack: Callable[[Event], Event] = lambda event: event
     #: A request may ask for several answers in one stream: unless it is one, every event is looked into.
     parallel: bool = False
-    #: Its server gives events ids of its own, by which clients resume: they pass as they are, and get none of ours.
+    #: Its server gives events ids of its own, by which clients resume: they pass as they are, and ours yield to them
+    #: (`core.numbering`).
     numbers_events: bool = False
     #: A clean end of the body completes the stream, whatever was seen, but for `StreamState.owes_end`.
     completes_at_end: bool = False
