@@ -18,7 +18,15 @@ from sse_proxy.replay.redis.journal import RedisJournal
 from sse_proxy.replay.redis.writer import Writer
 
 from .conftest import LIMIT_SECONDS
-from .redis_server import BEAT_SECONDS, TIMEOUT_SECONDS, RedisServer, Replicas, redis_journal, redis_server, replicas_on
+from .redis_server import (
+    BEAT_SECONDS,
+    SHORT_TIMEOUT_SECONDS,
+    RedisServer,
+    Replicas,
+    redis_journal,
+    redis_server,
+    replicas_on,
+)
 from .replay_journals import HEAD, OWNER, attached, event, opened, opening, read_all, until
 
 
@@ -32,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 async def replica(server: RedisServer) -> AsyncIterator[Replicas]:
     """Makes replicas, which are closed at the end."""
-    async with replicas_on(server) as make:
+    async with replicas_on(server, timeout_seconds=SHORT_TIMEOUT_SECONDS) as make:
         yield make
 
 
@@ -172,7 +180,7 @@ async def test_a_short_outage_costs_nothing(
         if n == 30:
             server.signal(signal.SIGSTOP) if how == "paused" else server.kill()
         if n == 60:
-            await asyncio.sleep(2 * TIMEOUT_SECONDS)
+            await asyncio.sleep(2 * SHORT_TIMEOUT_SECONDS)
             server.signal(signal.SIGCONT) if how == "paused" else server.start()
     recording.end(End.COMPLETE)
     for seen in (await reading, await local):
@@ -185,7 +193,7 @@ async def test_a_short_outage_costs_nothing(
 async def test_what_redis_has_forgotten_is_not_resumable(tmp_path: Path) -> None:
     """It comes back empty: the producer goes on, readers learn that there is nothing, new streams are kept."""
     with redis_server(tmp_path) as server:
-        here = redis_journal(server)
+        here = redis_journal(server, timeout_seconds=SHORT_TIMEOUT_SECONDS)
         mine = opening()
         recording = await opened(here, mine)
         recording.append(1, event(1))

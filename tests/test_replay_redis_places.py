@@ -52,8 +52,8 @@ def _cluster(directory: Path) -> Iterator[list[RedisServer]]:
 
 @asynccontextmanager
 async def _journals(*servers: RedisServer, scheme: str = "redis") -> AsyncIterator[list[RedisJournal]]:
-    """One at each of *servers*, patient: a cluster and TLS need more round trips, on a busy machine too."""
-    journals = [redis_journal(server, scheme=scheme, timeout_seconds=2.0) for server in servers]
+    """One at each of *servers*."""
+    journals = [redis_journal(server, scheme=scheme) for server in servers]
     try:
         yield journals
     finally:
