@@ -150,6 +150,18 @@ async def test_closing_a_body_that_was_read_to_its_end_changes_nothing() -> None
     assert source.calls == []
 
 
+async def test_a_read_that_is_cancelled_as_the_body_ends_leaves_the_connection_alone() -> None:
+    """It is back in the pool by then, and may be another request's before this reader has run."""
+    body, source = _body()
+    reading = asyncio.ensure_future(anext(body))
+    await asyncio.sleep(0)
+    body.finish()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert source.calls == []
+
+
 async def test_cancelling_a_read_closes_the_connection() -> None:
     """Even where nobody calls `aclose`."""
     body, source = _body()

@@ -130,15 +130,16 @@ class ResponseBody(httpx.AsyncByteStream):
     async def __anext__(self) -> bytes:
         pieces = self._pieces
         while not pieces:
-            source = self._source
-            if source is None:
+            if self._source is None:
                 raise self._error or StopAsyncIteration
             waiter = self._waiter = self._loop.create_future()
             try:
                 await waiter
             except BaseException:
                 self._waiter = None
-                source.abort()
+                # Not where the body came to its end in this very moment: its connection serves somebody else by now.
+                if (source := self._source) is not None:
+                    source.abort()
                 raise
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
