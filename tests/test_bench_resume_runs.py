@@ -44,6 +44,7 @@ def test_a_store_is_stopped_filled_and_counted(running: Store) -> None:
     running.client.set("c", 1)
 
 
+@pytest.mark.shows
 def test_roamers_lose_nothing_when_nothing_happens() -> None:
     """Five of them on three replicas; with one of those killed, each is told how its stream ends."""
     few = roam.Plan(clients=5, tokens=25, fault_after_seconds=0.1, seed=3)
@@ -53,6 +54,7 @@ def test_roamers_lose_nothing_when_nothing_happens() -> None:
     assert "| nothing | 5 complete | 0 | 0 | 0 |" in text
 
 
+@pytest.mark.shows
 def test_finished_streams_leave_nothing() -> None:
     """In memory, and in Redis."""
     few = finished.Plan(streams=20, tokens=2, at_once=10, ttl_seconds=1.0, settle_seconds=1.0)
