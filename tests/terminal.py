@@ -51,12 +51,14 @@ class Terminal:
     def __init__(self, *flags: str, command: Sequence[str] = _DEMO, environ: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 100))
+        # It has that size, and not the one that somebody else's process was started with.
+        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "sse_proxy", *command, *flags],
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", **(environ or {})},
+            env={**inherited, "TERM": "xterm", "PYTHONUTF8": "1", **(environ or {})},
         )
         os.close(slave)
         self.written = ""

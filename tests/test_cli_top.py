@@ -132,7 +132,6 @@ async def test_on_a_terminal_the_table_is_drawn_in_place() -> None:
     async with streaming() as proxy:
         terminal = Terminal("--admin", proxy.admin, "--interval", "0.1", command=["top"])
         with closing(terminal):
-            terminal.resize(24, 120)
             await asyncio.to_thread(terminal.until, r"ID +ROUTE +DIALECT ")
             terminal.resize(24, 72)
             await asyncio.to_thread(terminal.until, r"ID +ROUTE +AGE .* STATE")
