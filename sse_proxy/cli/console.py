@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..lifecycle import Lifecycle
+from ..watch.words import counted
 
 if TYPE_CHECKING:  # an extra, which `watcher` may find missing
     from rich.console import Console
@@ -76,7 +77,7 @@ def final_line(facts: Mapping[str, Any]) -> Line:
         str(facts["route"]).ljust(_ROUTE_CELLS),
         f"took {_seconds(facts['duration_seconds'])}".ljust(_TIME_CELLS),
         "no event" if first_event is None else f"ttft {_seconds(first_event)}",
-        _count(facts["events"], "event"),
+        counted(facts["events"], "event"),
         _bytes(facts["bytes_out"]),
         facts["outcome"],
     ]
@@ -93,12 +94,12 @@ def _live_line(row: Mapping[str, Any]) -> Line:
         columns.append(f"waiting {_seconds(silence)}")
     elif first_event is not None:
         columns.append(f"ttft {_seconds(first_event)}")
-    columns += [_count(row["events"], "event"), _bytes(row["bytes_out"])]
+    columns += [counted(row["events"], "event"), _bytes(row["bytes_out"])]
     silent = not waiting and silence > _SILENT_SECONDS
     if silent:
         columns.append(f"silent {_seconds(silence)}")
     if heartbeats:
-        columns.append(_count(heartbeats, "heartbeat"))
+        columns.append(counted(heartbeats, "heartbeat"))
     return Line(_OPEN, "yellow" if waiting or silent else "green", "  ".join(columns))
 
 
@@ -119,10 +120,6 @@ def _bytes(number: int) -> str:
     if number < 1000:
         return f"{number} B"
     return f"{number / 1e3:.1f} kB" if number < 1e6 else f"{number / 1e6:.1f} MB"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def watcher(log_format: str) -> Callable[[Lifecycle], AbstractContextManager[object]]:

@@ -20,9 +20,12 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 __all__ = [
-    "Answer", "Batch", "End", "Glance", "Head", "Journal", "Opening", "Reader", "Recording", "Stats",
+    "READ_EVENTS", "Answer", "Batch", "End", "Glance", "Head", "Journal", "Opening", "Reader", "Recording", "Stats",
     "StoreUnavailable", "Taken", "judge",
 ]  # fmt: skip
+
+#: Events that one `Reader.read` returns at most, so that a long replay is not copied at once.
+READ_EVENTS = 256
 
 #: What a reader on another replica must know to speak to its client (status, headers, dialect, shape): JSON, a few KiB.
 #: Opaque here.

@@ -6,14 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Protocol, Self
 
-from .base import Batch, End, Glance, Head, Opening, judge
+from .base import READ_EVENTS, Batch, End, Glance, Head, Opening, judge
 from .bell import Bell
 from .ring import Ring
 
-__all__ = ["NAME_COST_BYTES", "READ_EVENTS", "LocalReader", "LocalStream"]
+__all__ = ["NAME_COST_BYTES", "LocalReader", "LocalStream"]
 
-#: Events that one `Reader.read` returns at most, so that a long replay is not copied at once.
-READ_EVENTS = 256
 #: What a name of the caller's costs: its hash, and its place in the table of names.
 NAME_COST_BYTES = 200
 

@@ -13,16 +13,14 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
-from ..base import Batch, End, Glance, Head, StoreUnavailable, judge
+from ..base import READ_EVENTS, Batch, End, Glance, Head, StoreUnavailable, judge
 from ..bell import Bell
 from .keys import stream_channel, stream_keys
 from .link import Link
 from .scripts import READ
 
-__all__ = ["PATIENCE_SECONDS", "READ_EVENTS", "Followed", "RedisReader", "look"]
+__all__ = ["PATIENCE_SECONDS", "Followed", "RedisReader", "look"]
 
-#: Events that one read returns at most.
-READ_EVENTS = 256
 #: For how long a reader that follows a stream waits for a store that is down.
 PATIENCE_SECONDS = 5.0
 
