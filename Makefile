@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures docs docs-serve reference clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,20 @@ dashboard-pictures: ## Run proxies under a real Prometheus and draw the dashboar
 	@scripts/setup-venv bench
 	@scripts/setup-system prometheus
 	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m bench.observability pictures
+
+docs: ## Build the documentation site, strictly, to build/site
+	@scripts/setup-venv dev
+	@$(VENV)/bin/python -m docsite --check
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo build/site/index.html
+
+docs-serve: ## The same on http://127.0.0.1:8100, built anew at each change
+	@scripts/setup-venv dev
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs serve --dev-addr 127.0.0.1:8100
+
+reference: ## Write docs/reference and the tables of docs/settings.md anew, after a change of what they tell
+	@scripts/setup-venv dev
+	@$(VENV)/bin/python -m docsite
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -135,20 +135,28 @@ class _Admin:
         self._guard = guard
 
     async def metrics(self, request: Request) -> Response:
+        """Numbers for Prometheus, in OpenMetrics where the scraper asks for it; open to whoever reaches the port."""
         return await scrape(request, self._metrics)
 
     async def healthz(self, _request: Request) -> Response:
+        """200 ``ok`` while the process answers, also during a drain."""
         return PlainTextResponse("ok")
 
     async def readyz(self, _request: Request) -> Response:
+        """200 while the proxy takes requests and its upstream is reachable, else 503; JSON tells which it is."""
         status, document = probe_response(self._lifecycle, self._upstream_ready)
         return JSONResponse(document, status)
 
     async def streams(self, request: Request) -> Response:
+        """The open streams as a JSON array, each as it describes itself."""
         self._guard.check(request)
         return JSONResponse([stream.describe() for stream in self._lifecycle.streams])
 
     async def drain(self, request: Request) -> Response:
+        """GET: not ready at once, refusing after ``drain_delay_seconds``; DELETE ends that.
+
+        ``wait``: seconds to hold the answer back until no stream is left; ``cut=true``: end those that are left then.
+        """
         self._guard.check(request)
         if request.method == "DELETE":
             return await self.undrain(request)
@@ -162,6 +170,7 @@ class _Admin:
         return self._told()
 
     async def undrain(self, request: Request) -> Response:
+        """Back into service: `DELETE /-/drain` for callers that can only GET."""
         self._guard.check(request)
         self._drain.end()
         return self._told()

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from .settings import Settings, load_settings
 
-__all__ = ["load_obeyed"]
+__all__ = ["OBEYED", "load_obeyed"]
 
 _log = logging.getLogger("sse_proxy")
 
 #: The settings that the middleware obeys; the others are the proxy's, around it.
-_OBEYED = frozenset({
+OBEYED = frozenset({
     "client_stall_timeout_seconds", "client_variants", "commit_after_seconds", "completion_grace_seconds",
     "first_event_timeout_seconds", "heartbeat_mode", "heartbeat_seconds", "idle_timeout_seconds",
     "inspect_request_bytes", "max_event_bytes", "max_streams", "max_streams_per_client", "reframe",
@@ -27,7 +27,7 @@ def load_obeyed(overrides: Mapping[str, object]) -> Settings:
         SettingsError: one that is not accepted.
     """
     loaded = load_settings(overrides, require_upstream=False)
-    idle = [name for name, source in loaded.sources.items() if source != "default" and name not in _OBEYED]
+    idle = [name for name, source in loaded.sources.items() if source != "default" and name not in OBEYED]
     for warning in (*loaded.warnings, *(f"{name}: has no effect in SSEMiddleware, only in the proxy" for name in idle)):
         _log.warning("%s", warning)
     return loaded.settings

@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 
 import sse_proxy
-from sse_proxy.settings import Settings
-from sse_proxy.settings.model import NOT_IN_THIS_VERSION
 
 PACKAGE = Path(sse_proxy.__file__).parent
 PROJECT = PACKAGE.parent
@@ -108,30 +106,6 @@ def test_every_module_lists_its_public_names() -> None:
         if path.name != "__main__.py" and not only_a_docstring and "__all__" not in assigned:
             silent.append(path.relative_to(PROJECT).as_posix())
     assert silent == []
-
-
-def shown_default(value: object) -> str:
-    """Return *value* as docs/settings.md writes a default."""
-    match value:
-        case None | ():
-            return "none"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"`{value:g}`"
-        case tuple():
-            return ", ".join(f"`{item}`" for item in value)
-    return f"`{value}`"
-
-
-def test_every_setting_is_documented_as_it_is() -> None:
-    """docs/settings.md has each setting in order, with its default, its meaning, and whether this version has it."""
-    lines = (PROJECT / "docs" / "settings.md").read_text().splitlines()
-    assert [line for line in lines if line.startswith("| `")] == [
-        f"| `{name}` | {shown_default(field.default)} | {field.description}"
-        + (" *Not in this version.* |" if name in NOT_IN_THIS_VERSION else " |")
-        for name, field in Settings.model_fields.items()
-    ]
 
 
 @pytest.mark.parametrize(

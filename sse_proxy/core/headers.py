@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ..errors import BadRequest
 
 __all__ = [
+    "HOP_BY_HOP", "NEVER_NOMINATED", "UNTRUE_OF_STREAMS",
     "ForwardedRequest", "HeaderList", "RawHeaders", "accepts", "content_length", "first", "forward_request_headers",
     "forward_response_headers", "max_forwards", "media_type", "request_id",
     "sse_response_headers", "stream_response_headers", "tokens", "values", "with_max_forwards", "without",
@@ -26,21 +27,21 @@ __all__ = [
 RawHeaders = Sequence[tuple[bytes, bytes]]
 HeaderList = list[tuple[bytes, bytes]]
 
-# RFC 9110 § 7.6.1, and the ones that only the next hop answers to. Expect: the server has answered 100 already.
-_HOP_BY_HOP = frozenset({
+#: RFC 9110 § 7.6.1, and the ones that only the next hop answers to. Expect: the server has answered 100 already.
+HOP_BY_HOP = frozenset({
     b"connection", b"expect", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",
     b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 
-# ``Connection`` cannot name these away; nor any ``X-Forwarded-*``.
-_NEVER_NOMINATED = frozenset({
+#: ``Connection`` cannot name these away; nor any ``X-Forwarded-*``.
+NEVER_NOMINATED = frozenset({
     b"accept", b"api-key", b"authorization", b"cache-control", b"content-encoding", b"content-length", b"content-type",
     b"cookie", b"forwarded", b"host", b"idempotency-key", b"last-event-id", b"max-forwards", b"set-cookie",
     b"traceparent", b"tracestate", b"via", b"x-api-key", b"x-goog-api-key", b"x-real-ip", b"x-request-id",
 })  # fmt: skip
 
-# What would be untrue, or would make a hop hold back or cut a body that we may lengthen.
-_UNTRUE_OF_STREAMS = frozenset({
+#: What would be untrue of a stream, or would make a hop hold back or cut a body that we may lengthen.
+UNTRUE_OF_STREAMS = frozenset({
     b"accept-ranges", b"content-digest", b"content-length", b"content-md5", b"digest", b"etag", b"repr-digest",
     b"x-accel-buffering",
 })  # fmt: skip
@@ -195,7 +196,7 @@ def stream_response_headers(headers: RawHeaders, *, decoded: bool = True) -> Hea
 
     *decoded*: the content coding was removed on the way, so Content-Encoding goes as well.
     """
-    dropped = _UNTRUE_OF_STREAMS | {b"content-encoding"} if decoded else _UNTRUE_OF_STREAMS
+    dropped = UNTRUE_OF_STREAMS | {b"content-encoding"} if decoded else UNTRUE_OF_STREAMS
     return [*without(forward_response_headers(headers), dropped), _NO_BUFFERING]
 
 
@@ -212,7 +213,7 @@ def sse_response_headers(headers: RawHeaders) -> HeaderList:
 def _not_forwarded(headers: RawHeaders) -> frozenset[bytes]:
     """Fields of one message that end at this hop."""
     nominated = {name for name in tokens(headers, b"connection") if not name.startswith(b"x-forwarded-")}
-    dropped = _HOP_BY_HOP | (nominated - _NEVER_NOMINATED)
+    dropped = HOP_BY_HOP | (nominated - NEVER_NOMINATED)
     if first(headers, b"transfer-encoding") is not None:
         return dropped | {b"content-length"}  # RFC 9112 § 6.3: must be removed before the message goes on
     return dropped
