@@ -33,9 +33,9 @@ def _entry(name: str) -> Iterator[str]:
     found = getattr(sse_proxy, name)
     yield f"## {name}"
     if name == "Settings":  # fifty parameters, which have a page of their own
-        yield fenced("Settings(upstream=..., heartbeat_seconds=15.0, ...)", "python")
+        yield fenced("Settings(upstream=..., heartbeat_seconds=15.0, ...)")
     else:
-        yield fenced(_signature(name, found), "python")
+        yield fenced(_signature(name, found))
     yield from _docstring(inspect.getdoc(found) or "")
     if name == "Settings":
         yield "Every name is in [Settings](../settings.md)."
