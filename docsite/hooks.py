@@ -1,9 +1,9 @@
 """What mkdocs is told besides mkdocs.yml: pages for the files outside docs/ that pages link to.
 
-The same Markdown is read in a repository, where ``../nginx/nginx.conf`` is a file beside docs/, and as a site, which has
-to stand for itself. So each such file becomes a page below ``source/``: text as a block of code, Markdown as Markdown,
-a directory as a list. Links are followed from these pages too. A link that leads nowhere stays as it is, and fails the
-strict build.
+The same Markdown is read in a repository, where ``../nginx/proxy.conf`` is a file beside docs/, and as a site, which
+has to stand for itself. So each such file becomes a page below ``source/``: text as a block of code, Markdown as
+Markdown, a directory as a list. Links are followed from these pages too. A link that leads nowhere stays as it is, and
+fails the strict build.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["on_files", "on_page_markdown"]
 _PROJECT = Path(__file__).resolve().parent.parent
 _DOCS = _PROJECT / "docs"
 _SOURCE = "source/"
-#: Pages of the navigation that nobody needs to link to.
-_ALWAYS = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
+#: Those of the navigation, and the README, whose links are checked so.
+_ALWAYS = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md")
 
 #: The target of an inline link to a file, without its anchor; blocks of code are left alone.
 _LINK = re.compile(

@@ -27,7 +27,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     (
         "docs/doctor.md",
         "sse-proxy doctor https://llm.example",
-    ): "hosts of an example; test_doctor_chains asks real chains",
+    ): "example hosts; test_doctor_chains asks real chains",
     ("docs/frontends.md", "// One answer through the browser"): "examples/frontend/eventSource.js: test_frontends",
     ("docs/frontends.md", "// One answer through fetch"): "examples/frontend/fetchStream.js: test_frontends",
     ("docs/frontends.md", "// React and EventSource"): "examples/frontend/useStreamingChat.tsx: test_frontends",
@@ -35,14 +35,14 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     (
         "docs/nginx.md",
         "cp -r nginx /etc/nginx/sse-proxy",
-    ): "writes to /etc; test_nginx_site runs nginx with these files",
+    ): "writes to /etc; test_nginx_site runs these files",
     ("docs/resume.md", "sse-proxy serve --upstream http://127.0.0.1:8000 --resume redis"): (
         "needs a Redis of that name; test_resume_replicas has one"
     ),
     (
         "docs/resume.md",
         "curl -N http://127.0.0.1:7070/-/sse-proxy/streams/",
-    ): "an id of an example; test_resume_process",
+    ): "an example id; test_resume_process",
     ("docs/resume.md", "// One answer through the browser"): "examples/resume/eventSource.js: test_resume_browser",
     ("docs/resume.md", "// One answer through fetch"): "examples/resume/fetchStream.js: test_resume_browser",
     ("docs/runbooks/SSEProxyAbsent.md", "kubectl get podmonitor"): "needs a cluster",

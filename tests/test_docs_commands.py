@@ -1,4 +1,4 @@
-"""The commands of README and docs do what the pages say: each is run here, or stands in the table of those that are not."""
+"""The commands of README and docs do what the pages say: each is run here, or stands in a table with the reason."""
 
 from __future__ import annotations
 
