@@ -22,7 +22,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
 _DOCS = _PROJECT / "docs"
 _SOURCE = "source/"
 #: Those of the navigation, and the README, whose links are checked so.
-_ALWAYS = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md")
+_ALWAYS = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md")
 
 #: The target of an inline link to a file, without its anchor; blocks of code are left alone.
 _LINK = re.compile(

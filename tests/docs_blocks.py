@@ -58,6 +58,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("docs/tail.md", "$ sse-proxy tail"): "the stream of a server that misbehaves; test_cli_tail_views has such lines",
     ("docs/tail.md", "$ sse-proxy top"): "never ends by itself; test_cli_top_table has such a table",
     ("docs/tracing.md", "pip install 'sse-proxy[otel]'"): "not published yet; test_tracing_export has a collector",
+    ("docs/troubleshooting.md", "sse-proxy doctor https://llm.example"): "example hosts; as in docs/doctor.md",
     ("docs/tutorial.md", "<!doctype html>"): "examples/tutorial/index.html: test_docs_commands, in Chromium",
     ("helm/sse-proxy/README.md", "helm install proxy"): "needs a cluster; test_helm_charts renders the chart",
 }

@@ -159,4 +159,5 @@ class Session(AbstractContextManager["Session"]):
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        # Without a listener, a socket whose own port is the one asked for connects to itself.
+        return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,11 +29,11 @@ _TOWARDS_UPSTREAM = {"accept-encoding", "host", "transfer-encoding", "x-forwarde
 _FIELD = re.compile(rb"[a-z][a-z0-9-]+")
 
 
-def nodes() -> Iterator[ast.AST]:
+@cache
+def nodes() -> list[ast.AST]:
     """Every node of the proxy's modules."""
-    for path in _PACKAGE.rglob("*.py"):
-        if path.relative_to(_PACKAGE).parts[0] not in _OTHERS:
-            yield from ast.walk(ast.parse(path.read_bytes()))
+    paths = (path for path in _PACKAGE.rglob("*.py") if path.relative_to(_PACKAGE).parts[0] not in _OTHERS)
+    return [node for path in paths for node in ast.walk(ast.parse(path.read_bytes()))]
 
 
 def name_of(node: ast.expr) -> str | None:

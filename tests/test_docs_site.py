@@ -81,6 +81,14 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     assert [page.name for page, found in built.items() if "mermaid" in found.classes] == []
 
 
+def test_every_file_that_is_linked_to_has_a_page(site: Path) -> None:
+    """Directly, or from another such page: those of a directory that is linked to have theirs."""
+    directives = re.findall(r"^\s*(\w+) [^{};\n]*;", (PROJECT / "nginx" / "proxy.conf").read_text(), re.MULTILINE)
+    shown = (site / "source" / "nginx" / "proxy.conf.html").read_text()
+    assert len(directives) > 5
+    assert [name for name in directives if name not in shown] == []
+
+
 def test_styles_load_nothing_from_elsewhere(site: Path) -> None:
     """Neither by url() nor by @import."""
     styles = [path.read_text() for path in site.rglob("*.css")]
