@@ -6,7 +6,7 @@ from typing import get_args
 
 from pydantic.fields import FieldInfo
 
-from sse_proxy.settings import ENV_PREFIX, FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from sse_proxy.settings import NOT_IN_THIS_VERSION, Settings
 from sse_proxy.settings.routes import Route
 from sse_proxy.settings.values import Accepts
 
@@ -21,13 +21,7 @@ def settings_table() -> str:
         (code(name), shown_default(field.default), _accepted(field), _meaning(name, field))
         for name, field in Settings.model_fields.items()
     ]
-    example = next(name for name in Settings.model_fields if name.startswith("heartbeat"))
-    forms = (
-        f"As a flag {code('--' + example.replace('_', '-'))}, in the environment "
-        f"{code(ENV_PREFIX + example.upper())}, in "
-        f"the file {code(example)}; {listed(sorted(FILE_ONLY))} in the file only."
-    )
-    return f"{forms}\n\n" + table(("setting", "default", "accepted", "meaning"), rows)
+    return table(("setting", "default", "accepted", "meaning"), rows)
 
 
 def routes_table() -> str:

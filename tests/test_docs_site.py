@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -14,10 +15,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from docsite.picture import PICTURE, RECORD, draw
 
+from .browser import Visit, browsing
+from .conftest import LIMIT_SECONDS
 from .docs_blocks import PROJECT, pages
+from .streaming import served
 
 #: Elements and their attributes whose address a browser fetches by itself.
 _LOADED = {
@@ -79,6 +86,27 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     assert foreign == set()
     # The theme gets its renderer of diagrams from a CDN.
     assert [page.name for page, found in built.items() if "mermaid" in found.classes] == []
+
+
+async def test_the_site_works_in_a_browser_alone(site: Path) -> None:
+    """Chromium asks no other host for anything, no request fails, and the search finds a setting."""
+    look = """(async () => {
+        const query = document.querySelector(".md-search__input");
+        query.focus();
+        query.value = "heartbeat_seconds";
+        query.dispatchEvent(new KeyboardEvent("keyup", { bubbles: true }));
+        const found = () => [...document.querySelectorAll(".md-search-result__link")].map((link) => link.href);
+        while (!found().length) await new Promise((again) => setTimeout(again, 50));
+        const asked = performance.getEntriesByType("resource");
+        return { asked: asked.map(({ name, responseStatus }) => [name, responseStatus]), found: found() };
+    })()"""
+    files = Starlette(routes=[Mount("/", StaticFiles(directory=site))])
+    async with served(files) as port, browsing() as browser, asyncio.timeout(2 * LIMIT_SECONDS):
+        origin = f"http://127.0.0.1:{port}"
+        [told] = await browser.visit(Visit(f"{origin}/index.html", "eval", look))
+    assert len(told["asked"]) > 4
+    assert [entry for entry in told["asked"] if not entry[0].startswith(f"{origin}/") or entry[1] != 200] == []
+    assert any("/settings.html" in address for address in told["found"])
 
 
 def test_every_file_that_is_linked_to_has_a_page(site: Path) -> None:
