@@ -13,7 +13,7 @@ import pytest
 from sse_proxy.demo import create_mock
 
 from .browser import Visit, browsing
-from .conftest import LIMIT_SECONDS
+from .conftest import LIMIT_SECONDS, require_component
 from .docs_blocks import ELSEWHERE, PROJECT, Block, blocks, pages
 from .docs_session import Session, pattern_of, steps
 from .sdk_stage import standing
@@ -37,6 +37,8 @@ def follow(session: Session, page: str) -> None:
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[int]:
     """The port of an LLM server that the readers have already: the mock."""
+    for program in ("curl", "make"):
+        require_component(program)
     with standing() as stage:
         yield int(stage.serve(create_mock()).rpartition(":")[2])
 
