@@ -69,8 +69,7 @@ dashboard-pictures: ## Run proxies under a real Prometheus and draw the dashboar
 docs: ## Build the documentation site, strictly, to build/site
 	@scripts/setup-venv dev
 	@$(VENV)/bin/python -m docsite --check
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
-	@echo build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 docs-serve: ## The same on http://127.0.0.1:8100, built anew at each change
 	@scripts/setup-venv dev

@@ -40,13 +40,33 @@ _MAX_README_LINES = 150
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site."""
     target = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", target],
+    done = build(target, PROJECT / "mkdocs.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return target
+
+
+def build(target: Path, config: Path) -> subprocess.CompletedProcess[str]:
+    """What mkdocs says when it builds the site of *config* strictly in *target*; with --quiet it heeds no warning."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", target, "--config-file", config],
         cwd=PROJECT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return target
+
+
+def test_dead_links_fail_the_build(tmp_path: Path) -> None:
+    """The control: to a page, to a heading, to a file outside, and an entry of the navigation."""
+    config = tmp_path / "mkdocs.yml"
+    config.write_text(
+        f"INHERIT: {PROJECT / 'mkdocs.yml'}\ndocs_dir: {tmp_path / 'docs'}\nhooks: []\nextra_css: []\n"
+        "nav: [index.md, gone.md]\n"
+    )
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# A\n[x](nowhere.md) [y](#nothing) [z](../outside.txt)\n")
+    done = build(tmp_path / "site", config)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert [word for word in ("nowhere.md", "#nothing", "../outside.txt", "gone.md") if word not in said] == []
 
 
 class _Resources(HTMLParser):
