@@ -92,7 +92,7 @@ class ClientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._framing_bytes = 0
         self._is_head_complete = False
-        self.flow = Flow(transport)
+        self.flow = Flow(transport, getattr(self.config, "ledger", None))
         self.app = partial(_call, self.app)
         self.pipeline = _Queue()  # type: ignore[assignment]  # by behaviour a deque
         self._expect_request()

@@ -18,6 +18,7 @@ from starlette.types import Message, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from .core.ledger import Account, Ledger
 from .flag import Flag
 
 __all__ = ["Endable", "Endings", "Flow", "Wire", "WiredSend"]
@@ -27,16 +28,36 @@ _SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
 
 
 class Flow(FlowControl):
-    """Whether the client takes more, and whether we do."""
+    """Whether the client takes more, and whether we do; what waits for one that does not is counted in *ledger*.
 
-    __slots__ = ("_is_writable_event", "_transport", "read_paused", "write_paused")
+    Not what waits for others: at most the 64 KiB from which on a client is waited for.
+    """
 
-    def __init__(self, transport: asyncio.Transport) -> None:  # not the parent's: it is to have another kind of event
+    __slots__ = ("_is_writable_event", "_ledger", "_room", "_transport", "read_paused", "write_paused")
+
+    def __init__(self, transport: asyncio.Transport, ledger: Ledger | None = None) -> None:
+        # not the parent's: it is to have another kind of event
         self._transport = transport
+        self._ledger = Ledger() if ledger is None else ledger
+        self._room = Account(self._ledger)
         self.read_paused = False
         self.write_paused = False
         self._is_writable_event = Flag()
         self._is_writable_event.set()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._ledger.measured.add(self)
+        self.measure()
+
+    def resume_writing(self) -> None:  # called at the end of the connection, too
+        super().resume_writing()
+        self._ledger.measured.discard(self)
+        self._room.close()
+
+    def measure(self) -> None:
+        """`Measured`: count what is left for the client to take."""
+        self._room.set(self._transport.get_write_buffer_size())
 
 
 class Wire:
