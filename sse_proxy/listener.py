@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from .client_protocol import ClientProtocol
 from .core.ledger import Ledger
 from .settings import Settings, SettingsError
-from .sockets import BACKLOG, Address, address_of
+from .sockets import BACKLOG, Address, address_of, connections_limit
 
 __all__ = ["FLUSH_SECONDS", "Listener", "StartupFailed"]
 
@@ -33,6 +33,8 @@ class _Config(uvicorn.Config):
     """What connections are made with, by uvicorn; it leaves them no other way to be told something of ours."""
 
     ledger: Ledger | None = None
+    #: 0 is no limit.
+    max_connections = 0
 
 
 class StartupFailed(RuntimeError):
@@ -61,6 +63,7 @@ class Listener(uvicorn.Server):
     ) -> None:
         config = _config(app, settings, lifespan=lifespan, is_public=is_public)
         config.ledger = ledger
+        config.max_connections = connections_limit() if is_public else 0  # the admin port has what is spare
         super().__init__(config)
         self.address: Address = address_of(listening)
         #: Ends with the listener, by itself only when something is broken; None before `start`.
