@@ -33,11 +33,13 @@ class LagGuard:
     def sample(self, lag_seconds: float, now: float) -> bool:
         """Take note that at *now* (monotonic seconds) a timer was *lag_seconds* late; returns whether that changed it.
 
-        Between the thresholds all stays as it is.
+        Between the thresholds all stays as it is: a timer falls anywhere into a step of a busy loop, so what it says
+        is anything between nothing and the step's length.
         """
-        against = lag_seconds < LOW_LAG_SECONDS if self.refuses else lag_seconds >= HIGH_LAG_SECONDS
-        if not against:
+        is_high, is_low = lag_seconds >= HIGH_LAG_SECONDS, lag_seconds < LOW_LAG_SECONDS
+        if is_high if self.refuses else is_low:
             self._since = None
+        if not (is_low if self.refuses else is_high):
             return False
         if self._since is None:
             self._since = now - lag_seconds  # so long it was late already
