@@ -10,9 +10,11 @@ __all__ = ["capacity"]
 
 #: An LLM server that ends 40 streams a second: each takes half a second, 20 at a time.
 _SLOTS, _TOKENS, _PAUSE_SECONDS = 20, 10, 0.05
+#: So that the next request is there when a slot is free: the slots, and half as many who wait.
+_LIMIT = 30
 _CAPACITY = _SLOTS / (_TOKENS * _PAUSE_SECONDS)
 #: Longer than the queue in front of an LLM server is patient: what it brings is seen within seconds.
-_SECONDS = 12.0
+_SECONDS = 10.0
 
 
 async def capacity() -> str:
@@ -24,7 +26,7 @@ async def capacity() -> str:
         ),
         "|---|---|---|---|---|---|---|---|",
     ]
-    for factor, limit in ((0.9, _SLOTS), (3.0, _SLOTS), (3.0, 0)):
+    for factor, limit in ((0.9, _LIMIT), (3.0, _LIMIT), (3.0, 0)):
         manner = Manner(slots=_SLOTS, tokens=_TOKENS, pause_seconds=_PAUSE_SECONDS)
         async with serving(manner) as port, running(port, "--max-streams", str(limit)) as proxy:
             told = await offer(proxy.port, per_second=factor * _CAPACITY, seconds=_SECONDS)

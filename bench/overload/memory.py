@@ -21,7 +21,10 @@ _SECONDS = 10.0
 async def memory() -> str:
     """A table."""
     rows = [
-        "| `max_buffer_bytes` | most counted | most resident, above idle | `/readyz` | outcomes | refused for | counted afterwards |",
+        (
+            "| `max_buffer_bytes` | most counted | most resident, above idle | `/readyz` | outcomes | refused for | "
+            "counted afterwards |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     for limit in _LIMITS:
@@ -47,8 +50,9 @@ async def memory() -> str:
                     await asyncio.sleep(0.1)
             metrics = await proxy.metrics()
             outcomes = labelled(metrics, "streams_total", "outcome")
+            reasons = labelled(metrics, "refusals_total", "reason") or ""
             rows.append(
                 f"| {limit // _MIB} MiB | {counted / _MIB:.0f} MiB | {(proxy.peak_bytes - idle) / _MIB:.0f} MiB | "
-                f"{status} | {outcomes} | {labelled(metrics, 'refusals_total', 'reason') or ''} | {metrics.get('buffer_bytes', 0.0):.0f} |"
+                f"{status} | {outcomes} | {reasons} | {metrics.get('buffer_bytes', 0.0):.0f} |"
             )
     return "\n".join(rows)
