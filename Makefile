@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures docs docs-serve reference clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows lock dashboard dashboard-pictures docs docs-serve reference clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -50,6 +50,9 @@ resume-shows: ## Measure what resume costs, under which failures it holds and wh
 
 pod-shows: ## Play the end of a pod on real processes, and write what became of its streams to docs/drain.md (2 minutes)
 	@scripts/pod-shows
+
+overload-shows: ## Ask a proxy for more than it can do, and write what was seen into docs/overload.md (4 minutes)
+	@scripts/overload-shows $(ARGS)
 
 image-shows: ## Build the image without Docker, run it, and write what was seen to docs/container.md (5 to 8 minutes; root)
 	@scripts/image-shows $(ARGS)

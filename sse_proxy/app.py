@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import httpx
 from starlette.types import ASGIApp, Scope
 
+from .core.admission import Admission
 from .core.dialects import dialect_for
 from .core.probing import PROBE
+from .core.requests import RequestFacts
+from .entrance import Entrance
 from .errors import SSEProxyError
 from .gate import Gate
 from .lifecycle import Lifecycle
@@ -22,11 +25,11 @@ from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
 from .probe import Probe
 from .proxy import ReverseProxy
-from .replay.base import Journal
 from .replay.stores import open_journal
 from .resume.attaching import Attaching
 from .resume.endpoints import STREAMS, Endpoints
 from .resume.resumption import Resumption
+from .resume.seats import Seats
 from .routing import Router
 from .settings import Settings
 from .tracing.opening import open_tracing
@@ -66,12 +69,11 @@ def create_app(
         raise ValueError("upstream: not set, expected the LLM server's base URL")
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
-    attaching = resumption = None
-    if (journal := _journal(settings, metrics)) is not None:
-        attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
-        resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
-    transport = create_transport(settings) if transport is None else transport
-    proxy = ReverseProxy(settings, transport, on_shutdown=None if journal is None else journal.close)
+    metrics.holds(lifecycle.ledger)
+    resumption = _resumption(settings, metrics, lifecycle)
+    attaching = None if resumption is None else resumption.attaching
+    transport = create_transport(settings, ledger=lifecycle.ledger) if transport is None else transport
+    proxy = ReverseProxy(settings, transport, on_shutdown=None if resumption is None else resumption.close)
     middleware = SSEMiddleware(
         proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
     )
@@ -97,7 +99,8 @@ def _named(settings: Settings, lifecycle: Lifecycle, attaching: Attaching | None
     return named
 
 
-def _journal(settings: Settings, metrics: Metrics) -> Journal | None:
+def _resumption(settings: Settings, metrics: Metrics, lifecycle: Lifecycle) -> Resumption | None:
+    """What keeps streams, and who comes back to them; None where ``resume`` is off."""
     if settings.resume == "off":
         return None
     journal = open_journal(
@@ -106,10 +109,16 @@ def _journal(settings: Settings, metrics: Metrics) -> Journal | None:
         stream_bytes=settings.resume_stream_bytes,
         total_bytes=settings.resume_total_bytes,
         clock=_CLOCK,
+        ledger=lifecycle.ledger,
     )
     metrics.keeps(lambda: journal.stats)
-    return journal
+    entrance = Entrance(Admission.of(settings, lifecycle.ledger, lifecycle.lag), metrics)
+    attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle, seats=Seats(entrance))
+    return Resumption(journal, attaching, entrance=entrance, detach_seconds=settings.detach_seconds, clock=_CLOCK)
 
 
 def _render(scope: Scope, error: SSEProxyError) -> bytes:
+    facts: RequestFacts | None = scope.get("sse_proxy.facts")
+    if facts is not None and facts.output == "native":  # a route may have told whose API this is
+        return facts.voice.error_body(error)
     return dialect_for(scope["method"], scope["path"]).error_body(error)

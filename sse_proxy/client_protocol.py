@@ -9,6 +9,7 @@
 - Trailer fields are dropped (RFC 9110 § 6.5.1); uvicorn adds them to the headers while the app may be reading those.
 - Heads, trailers and chunk headers have a size limit, and a connection that sends no request is closed after the
   keep-alive time from its beginning on.
+- A connection over ``max_connections`` of the configuration is told so and closed.
 - A client of HTTP/1.0 is sent no chunks. What is no HTTP at all gets its 400 in JSON, as every other error of ours.
 
 Relies on these parts of uvicorn's `HttpToolsProtocol` besides its callbacks: ``connections``, ``cycle``, ``flow``,
@@ -31,10 +32,10 @@ import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .errors import BadRequest
-from .errors_http import render_plain
+from .errors import BadRequest, Refused, SSEProxyError
+from .errors_http import error_response, render_plain
 from .flag import Flag
-from .wire import Endings, Flow, WiredSend
+from .wire import UNTIL_CLOSE, Endings, Flow, Queue, WiredSend
 
 __all__ = [
     "ABORT_EXTENSION",
@@ -92,10 +93,13 @@ class ClientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._framing_bytes = 0
         self._is_head_complete = False
-        self.flow = Flow(transport)
+        self.flow = Flow(transport, getattr(self.config, "ledger", None))
         self.app = partial(_call, self.app)
-        self.pipeline = _Queue()  # type: ignore[assignment]  # by behaviour a deque
-        self._expect_request()
+        self.pipeline = Queue()  # type: ignore[assignment]  # by behaviour a deque
+        if 0 < getattr(self.config, "max_connections", 0) < len(self.connections):
+            self._turn_away()
+        else:
+            self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -130,23 +134,33 @@ class ClientProtocol(HttpToolsProtocol):
             # uvicorn would send chunks, which a client of HTTP/1.0 takes for content (RFC 9112 § 6.1). Without them
             # the end of the connection ends the body; a Content-Length of the app's is sent all the same.
             self.cycle.chunked_encoding = False
-            self.cycle.expected_content_length = _UNTIL_CLOSE
+            self.cycle.expected_content_length = UNTIL_CLOSE
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes = 0
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        body = render_plain(BadRequest(msg))
+        self._end_with(b"400 Bad Request", BadRequest(msg))
+
+    def _turn_away(self) -> None:
+        """Answer 503 before any request, and close: there are no descriptors for one."""
+        handle = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
+        with suppress(OSError):  # closing on what was not read is a reset, which may overtake the answer
+            handle.recv(MAX_FRAMING_BYTES, socket.MSG_DONTWAIT)
+        handle.detach()
+        self._end_with(b"503 Service Unavailable", Refused("the proxy is at its limit of connections"))
+
+    def _end_with(self, status: bytes, error: SSEProxyError) -> None:
+        start, message = error_response(error, body=render_plain(error))
         headers = [
             *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
+            *start["headers"],
             (b"connection", b"close"),
             (b"x-request-id", uuid4().hex.encode()),
         ]
         head = b"".join(b"%s: %s\r\n" % field for field in headers)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + body)
+        self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n%s" % (status, head, message["body"]))
         self.transport.close()
 
     def _forget_response(self) -> None:
@@ -195,31 +209,6 @@ class ClientProtocol(HttpToolsProtocol):
 def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Call *app* with a ``send`` that has a `Wire`."""
     return app(scope, receive, WiredSend(send))
-
-
-class _UntilClose(int):
-    """A length that no body exceeds and none falls short of, in the comparisons that uvicorn makes."""
-
-    def __lt__(self, _other: int) -> bool:
-        return False
-
-    def __ne__(self, _other: object) -> bool:
-        return False
-
-    def __sub__(self, _other: int) -> _UntilClose:
-        return self
-
-    __hash__ = int.__hash__
-
-
-_UNTIL_CLOSE = _UntilClose()
-
-
-class _Queue(list[Any]):
-    """What uvicorn uses of a deque, for pipelined requests that nobody sends: one that is empty weighs 600 bytes."""
-
-    def appendleft(self, item: Any) -> None:
-        self.insert(0, item)
 
 
 class _Continuation:

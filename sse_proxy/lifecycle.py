@@ -1,4 +1,4 @@
-"""The process's own state: which streams are open, and whether it is draining.
+"""The process's own state: which streams are open, whether it is draining, and how much it has to bear.
 
 One `Lifecycle` is shared by the traffic listener, the admin listener and the server that receives SIGTERM. It decides
 nothing about timing: the server (or the admin endpoint) says when to refuse and when to cut.
@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import Protocol
+
+from .core.lag import LagGuard
+from .core.ledger import Ledger
 
 __all__ = ["Lifecycle", "LiveStream"]
 
@@ -32,6 +35,10 @@ class Lifecycle:
     def __init__(self) -> None:
         self.draining = False
         self.refusing = False
+        #: What all buffers hold together; whoever knows the settings sets its limit.
+        self.ledger = Ledger()
+        #: Whether the event loop lags; whoever runs it feeds this.
+        self.lag = LagGuard()
         self._streams: set[LiveStream] = set()
         #: `refusing` for those who wait for it; the end of a drain that was called off wakes them too.
         self._refused = asyncio.Event()

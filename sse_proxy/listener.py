@@ -17,8 +17,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from .client_protocol import ClientProtocol
+from .core.ledger import Ledger
 from .settings import Settings, SettingsError
-from .sockets import BACKLOG, Address, address_of
+from .sockets import BACKLOG, Address, address_of, connections_limit
 
 __all__ = ["FLUSH_SECONDS", "Listener", "StartupFailed"]
 
@@ -26,6 +27,14 @@ __all__ = ["FLUSH_SECONDS", "Listener", "StartupFailed"]
 FLUSH_SECONDS = 1
 
 _POLL_SECONDS = 0.02
+
+
+class _Config(uvicorn.Config):
+    """What connections are made with, by uvicorn; it leaves them no other way to be told something of ours."""
+
+    ledger: Ledger | None = None
+    #: 0 is no limit.
+    max_connections = 0
 
 
 class StartupFailed(RuntimeError):
@@ -36,6 +45,7 @@ class Listener(uvicorn.Server):
     """Serves *app* on the bound socket *listening* between `start` and `stop`, and owns that socket.
 
     *lifespan* as in uvicorn: with ``on`` an app that does not start is an error. *is_public*: TLS as in *settings*.
+    *ledger*: where is counted what waits for clients.
 
     Raises:
         SettingsError: a TLS file does not hold what it should.
@@ -49,8 +59,12 @@ class Listener(uvicorn.Server):
         *,
         lifespan: Literal["on", "off", "auto"],
         is_public: bool = False,
+        ledger: Ledger | None = None,
     ) -> None:
-        super().__init__(_config(app, settings, lifespan=lifespan, is_public=is_public))
+        config = _config(app, settings, lifespan=lifespan, is_public=is_public)
+        config.ledger = ledger
+        config.max_connections = connections_limit() if is_public else 0  # the admin port has what is spare
+        super().__init__(config)
         self.address: Address = address_of(listening)
         #: Ends with the listener, by itself only when something is broken; None before `start`.
         self.task: asyncio.Task[None] | None = None
@@ -130,11 +144,9 @@ class Listener(uvicorn.Server):
         return [one for one in self.server_state.connections if isinstance(one, ClientProtocol)]
 
 
-def _config(
-    app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off", "auto"], is_public: bool
-) -> uvicorn.Config:
+def _config(app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off", "auto"], is_public: bool) -> _Config:
     tls = is_public and settings.tls_cert_file is not None
-    config = uvicorn.Config(
+    config = _Config(
         app,
         interface="asgi3",
         http=ClientProtocol,

@@ -3,22 +3,31 @@
 The line is an ordinary `logging` record of the logger ``sse_proxy.streams`` with its facts as attributes, so that an
 application that wraps its own ASGI app in the middleware gets it through whatever logging it has. `configure` is for
 the command line only.
+
+With it the log is bounded: of like records, the first in ten seconds are told, and of the rest how many there were
+(`core.flood`). Streams that have begun are no like records, each has its line; those that never did are alike where
+status and outcome are.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+import time
+from collections.abc import Hashable
 from typing import Any, Literal
 
 import structlog
 
 from .colours import wants_colours
+from .core.flood import WINDOW_SECONDS, Flood
 from .metrics.base import StreamReport
 
-__all__ = ["configure", "log_stream"]
+__all__ = ["configure", "flush", "log_stream"]
 
-_streams = logging.getLogger("sse_proxy.streams")
+_STREAMS = "sse_proxy.streams"
+_streams = logging.getLogger(_STREAMS)
 
 
 def log_stream(
@@ -70,11 +79,64 @@ def configure(level: str, format: Literal["auto", "json", "console"]) -> None:  
         if console
         else structlog.processors.JSONRenderer()
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _BoundedHandler()
     handler.setFormatter(_Formatter(renderer))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+def flush() -> None:
+    """Tell of the records that were not told, where their time has come; to be called now and then."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _BoundedHandler):
+            handler.sum_up(time.monotonic())
+
+
+class _BoundedHandler(logging.StreamHandler[Any]):
+    """Writes to stderr what `Flood` admits."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self._flood = Flood()
+        self._flood_lock = threading.Lock()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        if (kind := _kind(record)) is not None:
+            now = time.monotonic()
+            self.sum_up(now)
+            with self._flood_lock:
+                if not self._flood.admits(kind, now):
+                    return False
+        return super().handle(record)
+
+    def sum_up(self, now: float) -> None:
+        """Tell how many were not told in the windows that are over."""
+        with self._flood_lock:
+            ended = self._flood.ended(now)
+        for kind, count in ended:
+            name, level, *what = kind if isinstance(kind, tuple) else ("sse_proxy", logging.WARNING, kind)
+            told = f"{count} more like this in {WINDOW_SECONDS:g} seconds: {' '.join(map(str, what))}"
+            record = logging.LogRecord(name, level, __file__, 0, told, None, None)
+            record.withheld = count
+            super().handle(record)
+
+    def close(self) -> None:
+        self.sum_up(float("inf"))
+        super().close()
+
+
+def _kind(record: logging.LogRecord) -> Hashable:
+    """What *record* is like; None: like no other."""
+    if record.levelno < logging.INFO:
+        return None  # who asks for those wants them all
+    if record.name == _STREAMS:
+        status, outcome = getattr(record, "status", None), getattr(record, "outcome", None)
+        if status is not None and status < 400:
+            return None
+        return record.name, record.levelno, record.msg, outcome, status
+    what = record.getMessage() if record.msg == "%s" else str(record.msg)
+    return record.name, record.levelno, what
 
 
 class _Formatter(logging.Formatter):

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .core.admission import Admission
+from .core.admission import Admission, Place, Refusal
 from .core.dialects import dialect_for
 from .core.headers import content_length
+from .core.ledger import Ledger
 from .core.requests import RequestFacts, classify, wants_body
 from .core.target import own_path
-from .errors import BadRequest, ClientDisconnected, ClientLeft, Outcome, Refused, SSEProxyError
+from .entrance import Entrance
+from .errors import BadRequest, ClientDisconnected, ClientLeft, Outcome, SSEProxyError
 from .errors_http import error_response
 from .lifecycle import Lifecycle
-from .metrics.base import Metrics, StreamReport
+from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .obeyed import load_obeyed
 from .resume.recorder import Recorder
@@ -31,7 +33,7 @@ from .resume.resumption import Joined, Resumption
 from .routing import Rule
 from .settings import Settings, SettingsError
 from .streaming import Policy, Response
-from .streaming.receiver import Receiver
+from .streaming.receiver import NoRoom, Receiver
 from .streaming.report import report
 from .tracing.base import NULL_TRACE, NULL_TRACING, Trace
 from .tracing.opening import open_tracing
@@ -87,7 +89,9 @@ class SSEMiddleware:
         elif overrides:
             raise SettingsError(f"{next(iter(overrides))}: given beside settings=, expected one or the other")
         self._app = app
-        self._policy = Policy.of(settings, owns_app=owns_app, terminal=terminal)
+        ledger = Ledger() if lifecycle is None else lifecycle.ledger
+        ledger.limit_bytes = settings.max_buffer_bytes
+        self._policy = Policy.of(settings, owns_app=owns_app, terminal=terminal, ledger=ledger)
         #: Of the routes that were asked for, made once each.
         self._policies: dict[Rule, Policy] = {}
         self._paths = paths
@@ -96,9 +100,10 @@ class SSEMiddleware:
         self._resumption = resumption
         # In the proxy the gate traces, as it counts: it sees every request.
         self._tracing = NULL_TRACING if owns_app else open_tracing(enabled=settings.tracing, provider=tracer_provider)
-        self._admission = Admission(
-            max_streams=settings.max_streams, max_streams_per_client=settings.max_streams_per_client
-        )
+        lag = None if lifecycle is None else lifecycle.lag
+        # Those who come back to kept streams have places among all others.
+        own = Entrance(Admission.of(settings, ledger, lag), self._metrics)
+        self._entrance = own if resumption is None else resumption.entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._concerns(scope):
@@ -124,17 +129,19 @@ class SSEMiddleware:
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send, trace: Trace) -> Response | None:
         """The response to come; None: another one has been joined, and that is over."""
-        receiver = Receiver(scope, receive)
+        receiver = Receiver(scope, receive, self._policy.ledger)
         policy = self._policy_for(scope.get("sse_proxy.rule"))
-        facts = await self._facts(scope, receiver, policy)
-        scope["sse_proxy.facts"] = facts
-        scope["sse_proxy.route"] = facts.dialect.name if facts.dialect.paths else "other"
-        client: str | None = None
-        if facts.candidate:
-            _withhold(scope)
-            client = scope.get("sse_proxy.client") or (scope["client"][0] if scope.get("client") else "")
-            self._admit(client, facts)
-        opened = None if client is None else await self._open(client, scope, send, facts=facts, policy=policy)
+        place: Place | None = None
+        opened: Recorder | Joined | None = None
+        try:
+            facts = await self._facts(scope, receiver, policy)
+            scope["sse_proxy.facts"] = facts
+            scope["sse_proxy.route"] = facts.dialect.name if facts.dialect.paths else "other"
+            if facts.candidate:
+                place, opened = await self._enter(scope, send, facts=facts, policy=policy)
+        except BaseException:
+            receiver.close()
+            raise
         if isinstance(opened, Joined):
             await opened.follow(scope, receiver, send, policy.settings)
             return None
@@ -145,11 +152,11 @@ class SSEMiddleware:
             facts=facts,
             policy=policy,
             metrics=self._metrics,
-            on_end=partial(self._ended, scope, client, opened, trace),
+            on_end=partial(self._ended, scope, place, opened, trace),
             record=opened,
         )
-        if opened is not None:
-            opened.bind(response.transfer, response.cut)
+        if opened is not None and place is not None:
+            opened.bind(response.transfer, response.cut, detaches=response.detaches, place=place)
         if self._lifecycle is not None:
             self._lifecycle.add(response)
         return response
@@ -176,6 +183,7 @@ class SSEMiddleware:
 
         Raises:
             BadRequest: the body did not come within ``idle_timeout_seconds``.
+            Refused: there is no room for it.
             ClientDisconnected: the client left before its request was complete.
         """
         settings, headers = policy.settings, scope["headers"]
@@ -185,45 +193,41 @@ class SSEMiddleware:
             return read(b"")
         if (content_length(headers) or 0) > settings.inspect_request_bytes:
             return read(None)
+        name = dialect_for(scope["method"], scope["path"]).name
+        self._entrance.check_room(name)
         try:
             async with asyncio.timeout(settings.idle_timeout_seconds or None):
                 body = await receiver.look_ahead(settings.inspect_request_bytes)
+        except NoRoom:
+            raise self._entrance.refused(Refusal.MAX_BUFFER_BYTES, name) from None
         except TimeoutError:
             raise BadRequest("the request body took too long to arrive") from None
         if receiver.gone and self._policy.owns_app:
             raise ClientDisconnected
         return read(body)
 
-    def _admit(self, client: str, facts: RequestFacts) -> None:
-        try:
-            self._admission.acquire(client)
-        except Refused:
-            self._metrics.opened()
-            self._metrics.closed(StreamReport(dialect=facts.dialect.name, outcome=Outcome.REJECTED))
-            raise
+    async def _enter(
+        self, scope: Scope, send: Send, *, facts: RequestFacts, policy: Policy
+    ) -> tuple[Place | None, Recorder | Joined | None]:
+        """A place for a stream, and who records it; whoever joins another stream has no place of his own.
 
-    async def _open(
-        self, client: str, scope: Scope, send: Send, *, facts: RequestFacts, policy: Policy
-    ) -> Recorder | Joined | None:
-        """See `Resumption.open`; who gets no response of its own is no stream of *client*'s."""
-        if self._resumption is None:
-            return None
-        try:
-            opened = await self._resumption.open(scope, send, facts=facts, policy=policy)
-        except BaseException:
-            self._admission.release(client)
-            raise
-        if isinstance(opened, Joined):
-            self._admission.release(client)
-        return opened
+        Raises:
+            Refused: there is none.
+        """
+        _withhold(scope)
+        client = scope.get("sse_proxy.client") or (scope["client"][0] if scope.get("client") else "")
+        place = self._entrance.admission.new(client)
+        if self._resumption is not None:
+            return await self._resumption.enter(place, scope, send, facts=facts, policy=policy)
+        return self._entrance.let_in(place, facts.dialect.name), None
 
     def _ended(
-        self, scope: Scope, client: str | None, recorder: Recorder | None, trace: Trace, response: Response
+        self, scope: Scope, place: Place | None, recorder: Recorder | None, trace: Trace, response: Response
     ) -> None:
         if self._lifecycle is not None:
             self._lifecycle.remove(response)
-        if client is not None:
-            self._admission.release(client)
+        if place is not None:
+            self._entrance.leave(place)
         if recorder is not None:
             recorder.finish(response.outcome)
         report(response, scope, self._metrics, trace)

@@ -15,7 +15,7 @@ _log = logging.getLogger("sse_proxy")
 OBEYED = frozenset({
     "client_stall_timeout_seconds", "client_variants", "commit_after_seconds", "completion_grace_seconds",
     "first_event_timeout_seconds", "heartbeat_mode", "heartbeat_seconds", "idle_timeout_seconds",
-    "inspect_request_bytes", "max_event_bytes", "max_streams", "max_streams_per_client", "reframe",
+    "inspect_request_bytes", "max_buffer_bytes", "max_event_bytes", "max_streams", "max_streams_per_client", "reframe",
     "total_timeout_seconds", "tracing",
 })  # fmt: skip
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from .lifecycle import Lifecycle
 from .settings import Settings
+from .sockets import OUT_OF_DESCRIPTORS
 
 __all__ = [
     "CONNECT_TIMEOUT_SECONDS",
@@ -110,7 +111,9 @@ class UpstreamProbe:
         """Probe once."""
         try:
             success = await self._probe()
-        except (OSError, EOFError, ValueError):
+        except (OSError, EOFError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+                return  # a proxy that is full, of which the upstream's state is no part
             # Refused, reset, timed out, no such host, bad certificate; closed before the status line; no such line.
             success = False
         self._state.record(success=success)

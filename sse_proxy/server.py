@@ -19,9 +19,11 @@ from typing import Any, Self, TypeVar
 
 from starlette.types import ASGIApp
 
+from .core.ledger import Ledger
 from .drain import drain
 from .lifecycle import Lifecycle
 from .listener import Listener, StartupFailed
+from .logs import flush
 from .metrics.base import Metrics
 from .settings import Settings
 from .sockets import Address, listen, raise_open_files_limit
@@ -75,9 +77,9 @@ async def serve(
     with contextlib.ExitStack() as stack:
         for _app, listening in extra:
             stack.callback(listening.close)
-        public, *others = _listeners(traffic, admin, settings, extra, stack)
+        public, *others = _listeners(traffic, admin, settings, extra, stack, lifecycle.ledger)
         signals = stack.enter_context(_Signals(stop or asyncio.Event()))
-        async with background(_sample_lag(metrics)):
+        async with background(_look(metrics, lifecycle)):
             try:
                 for listener in (public, *others):
                     await listener.start()
@@ -122,6 +124,7 @@ def _listeners(
     settings: Settings,
     extra: Sequence[tuple[ASGIApp, socket.socket]],
     stack: contextlib.ExitStack,
+    ledger: Ledger,
 ) -> list[Listener]:
     """The public listener, the admin one if there is one, the extra ones; their sockets are closed by *stack*."""
     public = listen(
@@ -132,12 +135,12 @@ def _listeners(
         stall_timeout_seconds=settings.client_stall_timeout_seconds,
     )
     stack.callback(public.close)
-    listeners = [Listener(traffic, public, settings, lifespan="on", is_public=True)]
+    listeners = [Listener(traffic, public, settings, lifespan="on", is_public=True, ledger=ledger)]
     if admin is not None:
         private = listen(settings.admin_host, settings.admin_port, name="admin_port")
         stack.callback(private.close)
-        listeners.append(Listener(admin, private, settings, lifespan="off"))
-    return listeners + [Listener(app, listening, settings, lifespan="auto") for app, listening in extra]
+        listeners.append(Listener(admin, private, settings, lifespan="off", ledger=ledger))
+    return listeners + [Listener(app, one, settings, lifespan="auto", ledger=ledger) for app, one in extra]
 
 
 def _bound(public: Listener, others: Sequence[Listener], *, has_admin: bool) -> Bound:
@@ -189,12 +192,19 @@ async def _abort(listeners: Sequence[Listener]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _sample_lag(metrics: Metrics) -> None:
+async def _look(metrics: Metrics, lifecycle: Lifecycle) -> None:
+    """Look at the load, for ever: how late the event loop is, and what is left in buffers that empty by themselves."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + _LAG_INTERVAL_SECONDS
         await asyncio.sleep(_LAG_INTERVAL_SECONDS)
-        metrics.loop_lag(max(0.0, loop.time() - due))
+        lag = max(0.0, loop.time() - due)
+        if lifecycle.lag.sample(lag, loop.time()):
+            told = "new streams are refused" if lifecycle.lag.refuses else "new streams are let in again"
+            logger.warning("the event loop is %.2f seconds late: %s", lag, told)
+        lifecycle.ledger.measure()
+        flush()
+        metrics.loop_lag(lag)
 
 
 @contextlib.asynccontextmanager

@@ -12,13 +12,22 @@ from contextlib import suppress
 
 from .settings import SettingsError
 
-__all__ = ["BACKLOG", "Address", "address_of", "format_address", "listen", "raise_open_files_limit"]
+__all__ = [
+    "BACKLOG", "OUT_OF_DESCRIPTORS", "Address", "address_of", "connections_limit", "format_address", "listen",
+    "raise_open_files_limit",
+]  # fmt: skip
 
 #: Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn (4096 by default).
 BACKLOG = 2048
 
 #: Host and port.
 Address = tuple[str, int]
+
+#: What a process, or a machine, says that has no descriptor left: nothing about whoever it wanted to talk to.
+OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+
+#: For everything but clients and their upstream connections, idle ones of these included.
+_SPARE_DESCRIPTORS = 128
 
 # What socket() and bind() say on a machine without IPv6.
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
@@ -81,6 +90,22 @@ def raise_open_files_limit() -> None:
     # macOS may refuse its own hard limit; then the soft one stays.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connections_limit() -> int:
+    """How many connections of clients the limit of open files allows, each with one to the upstream; 0: no limit.
+
+    Some descriptors stay spare: an admin port that could not answer, or a store that could not be reached, would make
+    an outage of an overload.
+    """
+    if sys.platform == "win32":
+        return 0
+    import resource  # noqa: PLC0415 -- does not exist on Windows
+
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return 0
+    return max(1, (soft - min(_SPARE_DESCRIPTORS, soft // 3)) // 2)
 
 
 def _bound(host: str, port: int, send_buffer_bytes: int | None, stall_timeout_seconds: float | None) -> socket.socket:

@@ -3,7 +3,8 @@
 - `Wire`: the shortest way of body bytes to the client, with no message, no task and no task switch. It belongs to
   ``send`` (`WiredSend`), so that who puts a ``send`` of his own before the server's, to see what goes out, sees it all.
 - `Endings`: two ways to end the connection without ending the response.
-- `Flow`: uvicorn's `FlowControl`, an eighth as heavy.
+- `Flow`: uvicorn's `FlowControl`, an eighth as heavy; it knows what waits for the client.
+- `Queue`, `UNTIL_CLOSE`: what uvicorn keeps pipelined requests in, and the length of a body that has none.
 """
 
 from __future__ import annotations
@@ -12,31 +13,52 @@ import asyncio
 import weakref
 from collections.abc import Awaitable
 from types import MethodType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from starlette.types import Message, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from .core.ledger import Account, Ledger
 from .flag import Flag
 
-__all__ = ["Endable", "Endings", "Flow", "Wire", "WiredSend"]
+__all__ = ["UNTIL_CLOSE", "Endable", "Endings", "Flow", "Queue", "Wire", "WiredSend"]
 
 #: The first lines of chunks (RFC 9112 § 7.1) as long as most events are: formatting costs more than all the rest here.
 _SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
 
 
 class Flow(FlowControl):
-    """Whether the client takes more, and whether we do."""
+    """Whether the client takes more, and whether we do; what waits for one that does not is counted in *ledger*.
 
-    __slots__ = ("_is_writable_event", "_transport", "read_paused", "write_paused")
+    Not what waits for others: at most the 64 KiB from which on a client is waited for.
+    """
 
-    def __init__(self, transport: asyncio.Transport) -> None:  # not the parent's: it is to have another kind of event
+    __slots__ = ("_is_writable_event", "_ledger", "_room", "_transport", "read_paused", "write_paused")
+
+    def __init__(self, transport: asyncio.Transport, ledger: Ledger | None = None) -> None:
+        # not the parent's: it is to have another kind of event
         self._transport = transport
+        self._ledger = Ledger() if ledger is None else ledger
+        self._room = Account(self._ledger)
         self.read_paused = False
         self.write_paused = False
         self._is_writable_event = Flag()
         self._is_writable_event.set()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._ledger.measured.add(self)
+        self.measure()
+
+    def resume_writing(self) -> None:  # called at the end of the connection, too
+        super().resume_writing()
+        self._ledger.measured.discard(self)
+        self._room.close()
+
+    def measure(self) -> None:
+        """`Measured`: count what is left for the client to take."""
+        self._room.set(self._transport.get_write_buffer_size())
 
 
 class Wire:
@@ -106,3 +128,29 @@ class Endings:
     def close(self) -> None:
         if (connection := self._connection()) is not None:
             connection.close()
+
+
+class _UntilClose(int):
+    """A length that no body exceeds and none falls short of, in the comparisons that uvicorn makes."""
+
+    def __lt__(self, _other: int) -> bool:
+        return False
+
+    def __ne__(self, _other: object) -> bool:
+        return False
+
+    def __sub__(self, _other: int) -> _UntilClose:
+        return self
+
+    __hash__ = int.__hash__
+
+
+#: See `_UntilClose`.
+UNTIL_CLOSE = _UntilClose()
+
+
+class Queue(list[Any]):
+    """What uvicorn uses of a deque, for pipelined requests that nobody sends: one that is empty weighs 600 bytes."""
+
+    def appendleft(self, item: Any) -> None:
+        self.insert(0, item)

@@ -55,9 +55,14 @@ class Process:
 
 
 @asynccontextmanager
-async def serving(upstream_port: int, *flags: str) -> AsyncIterator[Process]:
-    """``sse-proxy serve`` in front of *upstream_port*; killed at the end if it still runs."""
+async def serving(upstream_port: int, *flags: str, descriptors: int | None = None) -> AsyncIterator[Process]:
+    """``sse-proxy serve`` in front of *upstream_port*; killed at the end if it still runs.
+
+    *descriptors*: how many it may have; None: as many as this process.
+    """
+    limited = () if descriptors is None else ("sh", "-c", 'ulimit -n "$0" && exec "$@"', str(descriptors))
     process = await asyncio.create_subprocess_exec(
+        *limited,
         *(sys.executable, "-m", "sse_proxy", "serve", "--upstream", f"http://127.0.0.1:{upstream_port}"),
         *("--port", "0", "--admin-port", "0", "--log-format", "json", *flags),
         stderr=asyncio.subprocess.PIPE,

@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from sse_proxy import Settings, create_app
 from sse_proxy.client_protocol import ClientProtocol
+from sse_proxy.core.ledger import Ledger
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.metrics.prometheus import PrometheusMetrics
 from sse_proxy.sockets import address_of, listen
@@ -30,8 +31,10 @@ _TOO_SHORT = ("heartbeat_seconds", "client_send_buffer_bytes")
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, *, send_buffer_bytes: int | None = None) -> AsyncIterator[int]:
-    """Serve *app*, lifespan included, on a free port of 127.0.0.1; the port.
+async def served(
+    app: ASGIApp, *, send_buffer_bytes: int | None = None, ledger: Ledger | None = None
+) -> AsyncIterator[int]:
+    """Serve *app*, lifespan included, on a free port of 127.0.0.1; the port. What waits for clients is in *ledger*.
 
     uvicorn's connections without its `Server`, which looks ten times a second whether it may stop.
     """
@@ -40,6 +43,7 @@ async def served(app: ASGIApp, *, send_buffer_bytes: int | None = None) -> Async
     config = uvicorn.Config(
         app, ws="none", lifespan="on", log_config=None, access_log=False, proxy_headers=False, timeout_keep_alive=620
     )
+    config.ledger = ledger  # type: ignore[attr-defined]  # as `Listener` does
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -206,10 +210,11 @@ async def proxying(upstream: str, **settings: Any) -> AsyncIterator[Proxy]:
     chosen = Settings(upstream=upstream, **settings).model_copy(update=short)
     metrics, lifecycle = PrometheusMetrics(), Lifecycle()
     app = create_app(chosen, metrics=metrics, lifecycle=lifecycle)
-    async with served(app, send_buffer_bytes=chosen.client_send_buffer_bytes) as port:
+    async with served(app, send_buffer_bytes=chosen.client_send_buffer_bytes, ledger=lifecycle.ledger) as port:
         proxy = Proxy(port, metrics, lifecycle)
         yield proxy
         await proxy.idle()
+        await until(lambda: not lifecycle.ledger.bytes)
 
 
 @asynccontextmanager

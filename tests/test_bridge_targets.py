@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sse_proxy.core.admission import Refusal
 from sse_proxy.core.dialects import DIALECTS, GENERIC
 from sse_proxy.demo import create_mock, expected_text
 from sse_proxy.errors import Outcome
@@ -148,6 +149,7 @@ CLOSED = {
     "outcome": {outcome.value for outcome in Outcome},
     "mode": {"comment", "comment-block", "data", "space"},
     "direction": {"in", "out"},
+    "reason": {reason.value for reason in Refusal},
     "result": {result.value for result in Resumed},
     "type": {"input", "output", "cached_input", "reasoning_output"},
 }

@@ -40,6 +40,7 @@ FLOORS = (
         "bridge",
         "cors",
         "drain",
+        "entrance",
         "exchange",
         "gate",
         "handshake",

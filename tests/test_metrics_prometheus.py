@@ -25,7 +25,8 @@ from .metrics_threads import ThreadCollector
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DIALECTS = {"openai_chat", "openai_completions", "openai_responses", "anthropic", "generic"}
-# Name and labels of all that INTERFACE lists.
+# Name and labels of all that INTERFACE lists; and the last two, which it does not forbid: why streams are refused, and
+# how much is held, could be told by nothing else.
 _FAMILIES = {
     ("sse_proxy_requests_total", "counter"): {"route", "code"},
     ("sse_proxy_streams_active", "gauge"): set(),
@@ -47,6 +48,8 @@ _FAMILIES = {
     ("sse_proxy_event_loop_lag_seconds", "histogram"): {"le"},
     ("sse_proxy_draining", "gauge"): set(),
     ("sse_proxy_build_info", "gauge"): {"version"},
+    ("sse_proxy_refusals_total", "counter"): {"reason"},
+    ("sse_proxy_buffer_bytes", "gauge"): set(),
 }
 _EXEMPLAR = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}
 _REPORT = StreamReport(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -244,3 +245,18 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_process_without_descriptors_says_nothing_about_the_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is full, not cut off: unready, its load would go to the next replica, which is full as well then."""
+    async with _listening(_Upstream(None)) as port:
+        probe = UpstreamProbe(_settings(f"http://127.0.0.1:{port}"))
+        await probe.check()
+
+    async def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(asyncio, "open_connection", full)
+    for _ in range(10):
+        await probe.check()
+    assert probe.ready()

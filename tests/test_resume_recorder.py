@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from starlette.types import Message
 
+from sse_proxy.core.admission import Admission, Place
 from sse_proxy.core.dialects import GENERIC, StreamState, Voice
 from sse_proxy.core.numbering import Numbering
 from sse_proxy.core.pipeline import Pipeline
+from sse_proxy.entrance import Entrance
 from sse_proxy.errors import Outcome, SSEProxyError
+from sse_proxy.metrics.base import NullMetrics
 from sse_proxy.replay.base import End, Head
 from sse_proxy.resume.heads import Pace
 from sse_proxy.resume.recorder import Recorder, Stopped
+from sse_proxy.resume.seats import Seats
 
 PACE = Pace(heartbeat_mode="auto", heartbeat_seconds=15.0, client_stall_timeout_seconds=60.0)
 STREAM = "0123456789abcdef" * 2
@@ -58,9 +62,11 @@ class Bench:
         self.sent: list[Message] = []
         self.stopped: list[SSEProxyError] = []
         self.recording = Recording()
+        self.seats = Seats(Entrance(Admission(), NullMetrics()))
         self.recorder = Recorder(
             self.numbering,
             send=self._send,
+            seats=self.seats,
             location="/streams/x",
             is_named=is_named,
             detach_seconds=detach_seconds,
@@ -71,7 +77,7 @@ class Bench:
         self.stream = Stream(self.numbering)
 
     def bind(self) -> None:
-        self.recorder.bind(self.stream, self.stopped.append)
+        self.recorder.bind(self.stream, self.stopped.append, detaches=lambda: False, place=Place("a"))
 
     async def start(self, status: int = 200, *headers: tuple[bytes, bytes]) -> dict[bytes, bytes]:
         """The headers that the client gets."""
@@ -263,6 +269,13 @@ async def test_body_bytes_go_by_the_servers_wire(bench: Bench) -> None:
 
     assert bench.recorder.wire is None
     recorder = Recorder(
-        bench.numbering, send=Wired(), location="", is_named=False, detach_seconds=1.0, pace=PACE, clock=lambda: 0.0
+        bench.numbering,
+        send=Wired(),
+        seats=bench.seats,
+        location="",
+        is_named=False,
+        detach_seconds=1.0,
+        pace=PACE,
+        clock=lambda: 0.0,
     )
     assert recorder.wire is Wired.wire

@@ -15,6 +15,7 @@ import trustme
 from starlette.types import Receive, Scope, Send
 
 from sse_proxy import server as server_module
+from sse_proxy.core.lag import LagGuard
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.listener import Listener
 from sse_proxy.metrics.base import NullMetrics
@@ -229,8 +230,8 @@ async def test_a_listener_that_breaks_ends_the_process() -> None:
         assert await server.code() == 1
 
 
-async def test_the_event_loop_lag_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The metrics are told how late a timer ran."""
+async def test_the_event_loop_lag_is_sampled(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The metrics are told how late a timer ran, and so is who lets streams in; the log, when that changes anything."""
     monkeypatch.setattr(server_module, "_LAG_INTERVAL_SECONDS", 0.001)
 
     class Sampled(NullMetrics):
@@ -239,13 +240,21 @@ async def test_the_event_loop_lag_is_sampled(monkeypatch: pytest.MonkeyPatch) ->
         def loop_lag(self, seconds: float) -> None:
             self.lags.put_nowait(seconds)
 
+    class Guard(LagGuard):
+        def sample(self, lag_seconds: float, now: float) -> bool:
+            self.refuses = now > 0
+            return True
+
     lifecycle, stop = Lifecycle(), asyncio.Event()
+    lifecycle.lag = Guard()
     settings = Settings(port=0, drain_delay_seconds=0)
     task = asyncio.create_task(
         serve(StreamApp(lifecycle), None, settings, lifecycle=lifecycle, metrics=Sampled(), stop=stop)
     )
     async with asyncio.timeout(LIMIT_SECONDS):
         assert await Sampled.lags.get() >= 0
+    assert lifecycle.lag.refuses
+    assert "new streams are refused" in caplog.text
     stop.set()
     assert await task == 0
 

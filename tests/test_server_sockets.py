@@ -131,3 +131,15 @@ def test_windows_has_no_such_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setitem(sys.modules, "resource", None)
     sockets.raise_open_files_limit()
+    assert sockets.connections_limit() == 0
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "connections"), [(1024, 448), (200, 67), (3, 1), (1, 1), (resource.RLIM_INFINITY, 0)]
+)
+def test_clients_get_no_more_connections_than_there_are_descriptors_for(
+    monkeypatch: pytest.MonkeyPatch, descriptors: int, connections: int
+) -> None:
+    """Two for each, and some are left for the rest of the process."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (descriptors, descriptors))
+    assert sockets.connections_limit() == connections

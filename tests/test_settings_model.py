@@ -111,7 +111,6 @@ def test_a_validation_error_does_not_show_what_was_given() -> None:
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("max_buffer_bytes", 1),
         ("playground", True),
     ],
 )

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from sse_proxy.core.ledger import Ledger
 from sse_proxy.errors import RequestTooLarge
-from sse_proxy.streaming.receiver import MAX_AHEAD_BYTES, Receiver
+from sse_proxy.streaming.receiver import MAX_AHEAD_BYTES, NoRoom, Receiver
+
+from .streaming import until
 
 _CHUNKED = [(b"transfer-encoding", b"chunked")]
 _DISCONNECT: Message = {"type": "http.disconnect"}
@@ -272,3 +275,30 @@ async def test_a_closed_receiver_is_in_no_cycle() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+async def test_nothing_is_read_ahead_while_all_buffers_are_full() -> None:
+    """The client waits; what the application has not asked for is on the books until it has, or nobody will."""
+    ledger = Ledger(10)
+    receiver = Receiver(_scope(_CHUNKED), Server(_piece(b"x" * 11), _piece(b"y"), _piece(b"z", more=False)), ledger)
+    receiver.watch()
+    await until(lambda: ledger.bytes > 0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert ledger.bytes == 11
+    assert (await receiver())["body"] == b"x" * 11
+    await until(lambda: ledger.bytes == 2)
+    receiver.close()
+    assert ledger.bytes == 0
+    assert (await receiver())["body"] == b"y"
+    assert ledger.bytes == 0
+
+
+async def test_a_look_ahead_without_room_ends() -> None:
+    """If it has become large; a small body is read to its end."""
+    ledger = Ledger(10)
+    small = Receiver(_scope(_CHUNKED), Server(_piece(b"x" * 11, more=False)), ledger)
+    assert await small.look_ahead(1 << 20) == b"x" * 11
+    large = Receiver(_scope(_CHUNKED), Server(_piece(b"x" * 60_000), _piece(b"x" * 60_000)), ledger)
+    with pytest.raises(NoRoom):
+        await large.look_ahead(1 << 20)

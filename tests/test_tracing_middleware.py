@@ -140,11 +140,11 @@ async def test_a_refusal_of_the_middlewares_is_a_failed_span() -> None:
     inner = _around(_whole, recorder, max_streams=1)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        inner._admission.acquire("somebody else")  # noqa: SLF001  # as if a stream were open
+        place = inner._entrance.admission.place("somebody else")  # noqa: SLF001  # as if a stream were open
         try:
             await inner(scope, receive, send)
         finally:
-            inner._admission.release("somebody else")  # noqa: SLF001
+            inner._entrance.leave(place)  # noqa: SLF001
 
     async with _client(app) as (_, client):
         assert (await client.post("/v1/chat/completions", **_ASK)).status_code == 503

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from sse_proxy.core.ledger import Ledger
 from sse_proxy.upstream.body import MAX_BUFFERED_BYTES, ResponseBody
 
 
@@ -259,3 +260,22 @@ async def test_a_cancelled_reader_takes_its_outlet_with_it() -> None:
         await reading
     _give(body, b"x")
     assert (outlet.taken, source.calls) == ([], ["abort"])
+
+
+async def test_while_all_buffers_are_full_anything_unread_stops_the_upstream() -> None:
+    """What is with the reader counts until it asks for more; afterwards nothing is on the books."""
+    ledger, source = Ledger(10), FakeSource()
+    body = ResponseBody(source, asyncio.get_running_loop(), ledger)
+    _give(body, b"x" * 8)
+    assert (source.calls, ledger.bytes) == ([], 8)
+    _give(body, b"x" * 8)
+    assert (source.calls, ledger.bytes) == (["pause"], 16)
+    assert await anext(body) == b"x" * 16
+    assert (source.calls, ledger.bytes) == (["pause", "resume"], 16)
+    _give(body, b"y")
+    assert (source.calls[2:], ledger.bytes) == (["pause"], 17)
+    assert await anext(body) == b"y"
+    assert ledger.bytes == 1
+    _give(body, b"z")
+    await body.aclose()
+    assert ledger.bytes == 0

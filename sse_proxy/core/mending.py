@@ -25,9 +25,12 @@ class Mender:
     Args:
         max_event_bytes: Bound of what is held.
         repairs: Where to count.
+
+    Attributes:
+        bytes: Held now.
     """
 
-    __slots__ = ("_bytes", "_first", "_max_bytes", "_pieces", "_repairs", "_scanner")
+    __slots__ = ("_first", "_max_bytes", "_pieces", "_repairs", "_scanner", "bytes")
 
     def __init__(self, *, max_event_bytes: int, repairs: Repairs) -> None:
         self._max_bytes = max_event_bytes
@@ -35,7 +38,7 @@ class Mender:
         #: The event that the held pieces began with; None while nothing is held.
         self._first: Event | None = None
         self._pieces: list[bytes] = []
-        self._bytes = 0
+        self.bytes = 0
         self._scanner = BracketScanner()
 
     @property
@@ -76,8 +79,8 @@ class Mender:
 
     def _add(self, piece: bytes) -> int:
         self._pieces.append(piece)
-        self._bytes += len(piece)
-        if self._bytes > self._max_bytes:
+        self.bytes += len(piece)
+        if self.bytes > self._max_bytes:
             raise EventTooLarge
         return self._scanner.scan(piece, 0)
 
@@ -90,7 +93,7 @@ class Mender:
         document = b"".join(self._pieces).replace(b"\n", b"").strip()
         self._first = None
         self._pieces.clear()
-        self._bytes = 0
+        self.bytes = 0
         if not is_complete_json(document):
             raise UpstreamProtocolError("the upstream cut an event in the middle")
         self.count("split_json")

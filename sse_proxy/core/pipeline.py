@@ -24,7 +24,7 @@ from .mending import Mender
 from .numbering import Numbering
 from .reader import Reader
 from .shapes.base import Shape
-from .sse import Event, Repairs
+from .sse import Event, Repairs, count
 from .teller import Teller
 
 __all__ = ["Pipeline"]
@@ -74,8 +74,7 @@ class Pipeline:
         self._max_event_bytes = max_event_bytes
         #: What came before the event at which `feed` has raised, in the same chunk.
         self._unsent = b""
-        #: The body ended within a record.
-        self._cut = False
+        self._cut = False  # the body ended within a record
         # What is only watched is neither repaired nor counted as repaired.
         self._framer = framer_for(
             framing,
@@ -90,8 +89,7 @@ class Pipeline:
         self._reader = Reader(dialect, state, mender, recognises=recognises, only_objects=rewrite and not is_sse)
         self._teller = Teller(voice or dialect, state, shape, numbering)
         self._shortcut = FastPath(dialect, max_event_bytes)
-        #: The next chunk may go the fast path.
-        self._fast = False
+        self._fast = False  # the next chunk may go the fast path
         #: Every event is looked into where the upstream's framing is not the client's, and where all is told anew.
         self._may_be_fast = is_sse and self._teller.keeps_events
 
@@ -126,6 +124,11 @@ class Pipeline:
         return self._rewrite or self._framer.between_events
 
     @property
+    def held_bytes(self) -> int:
+        """How much is held of an event whose end has not come."""
+        return self._framer.held_bytes + self._reader.held_bytes
+
+    @property
     def over(self) -> bool:
         """Whether nothing more is expected: complete, or ended by the upstream's own error."""
         return self.state.finished or self.state.terminated or self.state.error is not None
@@ -147,7 +150,7 @@ class Pipeline:
         if self.passes(chunk):
             return self._teller.numbered(chunk)
         if self._rewrite and chunk.endswith(b"\r\n") and self.passes(straight := chunk.replace(b"\r\n", b"\n")):
-            self._count("line_endings", len(chunk) - len(straight))
+            count(self.repairs, "line_endings", len(chunk) - len(straight))
             return self._teller.numbered(straight)
         if len(pieces := self._pieces(chunk)) == 1:
             return self._slowly(chunk)
@@ -165,7 +168,7 @@ class Pipeline:
         left = self._framer.finish()
         events = list(filter(self._reader.is_whole, left))
         if events and self._rewrite and isinstance(self._framer, Framer):
-            self._count("missing_final_blank_line")
+            count(self.repairs, "missing_final_blank_line")
         told = before + self._reframe(events, b"")
         self._cut = self._cut or self._framer.cut or self._reader.holding or len(events) < len(left)
         return told
@@ -187,16 +190,14 @@ class Pipeline:
         missing = teller.voice.ends_errors if state.error is not None else state.finished
         if state.terminated or not (missing and teller.voice.terminator and self._rewrite):
             return b""
-        self._count("missing_terminator")
+        count(self.repairs, "missing_terminator")
         state.terminated = True
         return teller.numbered(teller.voice.terminator)
 
     def fail(self, error: SSEProxyError) -> bytes:
         """The in-stream error for *error*, after what closes a record that was left open; empty where nothing can."""
         opened = b"" if self.between_events else self.voice.closes
-        if opened is None:
-            return b""
-        return opened + self._unsent + self._teller.error(error)
+        return b"" if opened is None else opened + self._unsent + self._teller.error(error)
 
     def _pieces(self, chunk: bytes) -> list[bytes]:
         """*chunk* cut where one piece may go another way than the next."""
@@ -245,6 +246,3 @@ class Pipeline:
             self._teller.voice = found
         if isinstance(self._framer, Framer):
             self._framer.joins_json = found.json and self._rewrite
-
-    def _count(self, kind: str, times: int = 1) -> None:
-        self.repairs[kind] = self.repairs.get(kind, 0) + times

@@ -121,6 +121,11 @@ class Reader:
         """Whether a part of an event is held whose rest is still to come."""
         return self._mender is not None and self._mender.holding
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of an event is held whose rest is still to come."""
+        return 0 if self._mender is None else self._mender.bytes
+
     def is_whole(self, event: Event) -> bool:
         """Whether *event*, which the end of the body has closed, can be all of itself, or the rest of what is held."""
         return self.holding or not self._json or all(map(is_complete_json, repair_payload(event.data, {})))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from .sse import Repairs, is_complete_json
+from .sse import Repairs, count, is_complete_json
 
 __all__ = ["NEXT_EVENT", "has_separator", "is_plain_json", "is_plain_object", "repair_payload", "seems_whole"]
 
@@ -74,7 +74,7 @@ def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
         if not payload:
             return []
     if not payload:
-        _count(repairs, "empty_data")
+        count(repairs, "empty_data")
         return []
     if not payload.startswith((b"{", b"[")):
         return [data]
@@ -87,7 +87,7 @@ def repair_payload(data: bytes, repairs: Repairs) -> list[bytes]:
     if documents == [payload]:
         if not is_complete_json(payload):
             return [data.lstrip()]  # a part of a document, whose last white space may be within a string
-        _count(repairs, "white_space")
+        count(repairs, "white_space")
     return documents
 
 
@@ -104,9 +104,9 @@ def _unwrap(payload: bytes, repairs: Repairs) -> bytes:
         else:
             kept.append(line[start:])
     if doubled:
-        _count(repairs, "double_data")
+        count(repairs, "double_data")
     if commented:
-        _count(repairs, "comment_in_data")
+        count(repairs, "comment_in_data")
     return b"\n".join(kept).strip()
 
 
@@ -120,13 +120,13 @@ def _documents(payload: bytes, repairs: Repairs) -> list[bytes]:
         return [payload]
     documents = _split(flat.decode())
     if quoted and documents:
-        _count(repairs, "literal_newlines")
+        count(repairs, "literal_newlines")
         return documents
     if len(documents) > 1:
-        _count(repairs, "concatenated_json")
+        count(repairs, "concatenated_json")
         return documents
     if documents and len(flat) != len(payload):
-        _count(repairs, "multi_line_data")
+        count(repairs, "multi_line_data")
         return documents
     return [payload]
 
@@ -156,14 +156,14 @@ def _enveloped(document: bytes, repairs: Repairs) -> bytes:
     if bare is None or not is_complete_json(document):
         return document
     if bare[1] == b"object":
-        _count(repairs, "bare_error")
+        count(repairs, "bare_error")
         return b'{"error":' + document + b"}"
     fields = json.loads(document)
     if (
         "error" in fields or "message" not in fields
     ):  # the AI SDK's error has an ``errorText``, and may have no more keys
         return document
-    _count(repairs, "bare_error")
+    count(repairs, "bare_error")
     # Both shapes in one (reference: formats.md § B3, "superset"): the flat keys are for who looks for those.
     error = {"type": "server_error", **{key: fields.get(key) for key in ("code", "message", "param")}}
     return document[: document.rindex(b"}")] + b',"error":' + json.dumps(error, separators=(",", ":")).encode() + b"}"
@@ -180,9 +180,5 @@ def has_separator(data: bytes) -> bool:
 def _escaped(data: bytes, repairs: Repairs) -> bytes:
     for character, escape in _SEPARATORS:
         data = data.replace(character, escape)
-    _count(repairs, "line_separators")
+    count(repairs, "line_separators")
     return data
-
-
-def _count(repairs: Repairs, kind: str) -> None:
-    repairs[kind] = repairs.get(kind, 0) + 1

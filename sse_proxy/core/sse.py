@@ -12,12 +12,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-__all__ = ["BOM", "Event", "Repairs", "canonical_events", "encode", "has_unnamed_event", "is_complete_json", "is_utf8"]
+__all__ = [
+    "BOM", "Event", "Repairs", "canonical_events", "count", "encode", "has_unnamed_event", "is_complete_json",
+    "is_utf8",
+]  # fmt: skip
 
 BOM = b"\xef\xbb\xbf"
 
 #: How often each kind of repair was made; the keys are the label values of ``sse_proxy_repairs_total``.
 Repairs = dict[str, int]
+
+
+def count(repairs: Repairs, kind: str, times: int = 1) -> None:
+    """Count repairs of one *kind*."""
+    repairs[kind] = repairs.get(kind, 0) + times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from ..core.admission import Refusal
+from ..core.ledger import Ledger
 from ..errors import Outcome
 from ..replay.base import Stats
 
@@ -80,6 +82,12 @@ class Metrics(Protocol):
     def resumed(self, result: Resumed) -> None:
         """Count one answer to a request for a kept stream."""
 
+    def refused(self, reason: Refusal) -> None:
+        """Count one stream, or one reader of a kept one, that was not let in."""
+
+    def holds(self, ledger: Ledger) -> None:
+        """What is held in buffers is counted in *ledger*."""
+
     def keeps(self, stats: Callable[[], Stats]) -> None:
         """Streams are kept for replay, and *stats* tells how many, whenever it is asked."""
 
@@ -98,5 +106,9 @@ class NullMetrics:
     def loop_lag(self, seconds: float) -> None: ...
 
     def resumed(self, result: Resumed) -> None: ...
+
+    def refused(self, reason: Refusal) -> None: ...
+
+    def holds(self, ledger: Ledger) -> None: ...
 
     def keeps(self, stats: Callable[[], Stats]) -> None: ...

@@ -32,6 +32,7 @@ from ..version import version
 from .base import StreamReport
 from .buckets import DURATION_BUCKETS, FIRST_EVENT_BUCKETS, INTER_EVENT_BUCKETS, LAG_BUCKETS, SILENCE_BUCKETS
 from .exposition import encode, merged_registry
+from .load import LoadSeries
 from .replay import ReplaySeries
 from .series import BatchedHistogram, LabelSets
 
@@ -65,6 +66,9 @@ class PrometheusMetrics:
         self._replay = ReplaySeries(self._registry)
         #: See `Metrics.resumed`, `Metrics.keeps`.
         self.resumed, self.keeps = self._replay.resumed, self._replay.watch
+        self._load = LoadSeries(self._registry)
+        #: See `Metrics.refused`, `Metrics.holds`.
+        self.refused, self.holds = self._load.refused, self._load.watch
         #: See `Metrics.gap`. The histogram's own method, since a call in between would cost as much again.
         self.gap = self._inter_event.observe_later
 
@@ -195,6 +199,7 @@ class PrometheusMetrics:
         """Bring the series up to date; on the feeding thread, since pending counts may not change meanwhile."""
         self._inter_event.publish()
         self._replay.publish()
+        self._load.publish()
         if self._lifecycle is not None:
             self._draining.set(self._lifecycle.draining)
 

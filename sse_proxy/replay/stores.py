@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.ledger import Ledger
 from ..settings import SettingsError
 from .base import Journal
 from .memory import MemoryJournal
@@ -15,13 +16,20 @@ _REDIS = ("redis://", "rediss://", "redis+cluster://", "rediss+cluster://")
 
 
 def open_journal(
-    where: str, *, ttl_seconds: float, stream_bytes: int, total_bytes: int, clock: Callable[[], float]
+    where: str,
+    *,
+    ttl_seconds: float,
+    stream_bytes: int,
+    total_bytes: int,
+    clock: Callable[[], float],
+    ledger: Ledger | None = None,
 ) -> Journal:
     """The journal for ``off``, ``memory`` or a store's URL; connects when it is first used.
 
     Args:
         where, ttl_seconds, stream_bytes, total_bytes: The settings ``resume`` and ``resume_*`` of that name.
         clock: Monotonic seconds.
+        ledger: Where is counted what is on its way to a store or from it; what is kept in memory is not.
 
     Raises:
         SettingsError: *where* is none of these, or the store's client is not installed.
@@ -38,7 +46,12 @@ def open_journal(
         raise SettingsError("resume: Redis needs its client: pip install 'sse-proxy[redis]'") from error
     try:
         return RedisJournal(
-            where, ttl_seconds=ttl_seconds, stream_bytes=stream_bytes, total_bytes=total_bytes, clock=clock
+            where,
+            ttl_seconds=ttl_seconds,
+            stream_bytes=stream_bytes,
+            total_bytes=total_bytes,
+            clock=clock,
+            ledger=ledger,
         )
     except ValueError as error:
         # Its text may hold the URL, and that a password.

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from starlette.types import Receive, Scope, Send
 
+from ..core.admission import Admission
 from ..core.cursor import Cursor
-from ..errors import NotFound
+from ..entrance import Entrance
+from ..errors import ClientDisconnected, NotFound
 from ..lifecycle import Lifecycle
 from ..metrics.base import Metrics, Resumed
 from ..replay.base import Answer, Glance, Journal, Reader, StoreUnavailable
@@ -22,6 +25,7 @@ from ..settings import Settings
 from .follower import Follower
 from .heads import Spoken, location_of
 from .lost import Evicted, StoreDown
+from .seats import Seats
 
 __all__ = ["PATIENCE_SECONDS", "Attaching", "no_content"]
 
@@ -35,12 +39,20 @@ _T = TypeVar("_T")
 class Attaching:
     """Serves streams of *journal*; its readers are open streams of *lifecycle*, and counted in *metrics*.
 
-    *patience_seconds*: for a store that is down, see the module header.
+    *seats*: the places of its readers; None: as many as come. *patience_seconds*: for a store that is down, see the
+    module header.
     """
 
     def __init__(
-        self, journal: Journal, *, metrics: Metrics, lifecycle: Lifecycle, patience_seconds: float = PATIENCE_SECONDS
+        self,
+        journal: Journal,
+        *,
+        metrics: Metrics,
+        lifecycle: Lifecycle,
+        seats: Seats | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
+        self.seats = seats or Seats(Entrance(Admission(), metrics))
         self._journal = journal
         self._metrics = metrics
         self._lifecycle = lifecycle
@@ -72,6 +84,7 @@ class Attaching:
             NotFound: unknown, expired or somebody else's, or dropped before it had begun; nothing was answered.
             Evicted: what the client lacks is gone (410).
             StoreDown: 503.
+            Refused: 503, the client has as many streams as it may.
         """
         scope["sse_proxy.route"] = "resume"
         give_up = self._give_up()
@@ -87,9 +100,9 @@ class Attaching:
             if scope["method"] == "HEAD":
                 await _tell_head(glance, cursor, scope, send)
                 return
-            self._metrics.resumed(Resumed.JOINED if joined else Resumed.REPLAYED)
             follower = Follower(reader, cursor, scope, receive, send, settings=settings, apart=apart)
-            await self._follow(follower)
+            how = Resumed.JOINED if joined else Resumed.REPLAYED
+            await self._follow(follower, cursor.stream, scope.get("sse_proxy.client", ""), how)
 
     async def stop(self, stream: str, owner: str) -> None:
         """Have the producer of *owner*'s *stream* stop, wherever it runs; nothing happens to one that has ended.
@@ -123,13 +136,15 @@ class Attaching:
             raise Evicted
         return glance
 
-    async def _follow(self, follower: Follower) -> None:
-        self._lifecycle.add(follower)
-        try:
-            await follower.run()
-        finally:
-            self._lifecycle.remove(follower)
-            follower.log()
+    async def _follow(self, follower: Follower, stream: str, client: str, how: Resumed) -> None:
+        with self.seats.taken(stream, client, partial(follower.stop, ClientDisconnected())):
+            self._metrics.resumed(how)
+            self._lifecycle.add(follower)
+            try:
+                await follower.run()
+            finally:
+                self._lifecycle.remove(follower)
+                follower.log()
 
     def _give_up(self) -> float:
         """When a store that is down from now on is said to be."""

@@ -85,7 +85,7 @@ class Follower:
             variant,
             cursor=cursor,
             location=location_of(scope, cursor.stream),
-            on_stall=lambda: self._stop(ClientStalled()),
+            on_stall=lambda: self.stop(ClientStalled()),
         )
         #: It waits for news, so that it may be stopped without cutting an event.
         self._waits = False
@@ -118,7 +118,7 @@ class Follower:
         """`LiveStream`: the process ends, but not the stream."""
         self._drained = True
         if self._waits:
-            self._stop(Drained())
+            self.stop(Drained())
 
     def log(self) -> None:
         """One line of its life."""
@@ -165,11 +165,11 @@ class Follower:
             while (await self._receive())["type"] != "http.disconnect":
                 pass
         except Exception as error:  # noqa: BLE001  a body over its limit, mostly; `run` tells it
-            self._stop(error)
+            self.stop(error)
         else:
-            self._stop(ClientDisconnected())
+            self.stop(ClientDisconnected())
 
-    def _stop(self, cause: Exception) -> None:
+    def stop(self, cause: Exception) -> None:
         """End it now, for the first cause that there is."""
         if self._application.cause is None:
             self._application.stop(cause)

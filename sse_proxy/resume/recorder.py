@@ -13,6 +13,7 @@ from typing import Protocol
 
 from starlette.types import Message, Send
 
+from ..core.admission import Place
 from ..core.dialects import StreamState, Voice
 from ..core.headers import RawHeaders, first, media_type
 from ..core.numbering import Numbering
@@ -24,6 +25,7 @@ from ..replay.null import NullRecording
 from ..streaming.detachment import Abandoned
 from .heads import Pace, head_of
 from .lost import OwnerLost
+from .seats import Seats
 
 __all__ = ["Recorder", "Stopped", "Stream"]
 
@@ -67,6 +69,7 @@ class Recorder:
     Args:
         numbering: For the events of the response; tells them to the recorder from now on.
         send: The server's.
+        seats: Where who listens to it has a place.
         location: Where the stream can be had again.
         is_named: It can be found by a name of the caller's, too.
         reconnects: The client is an `EventSource`, which sends its request again with the last id that it has. Without
@@ -87,6 +90,7 @@ class Recorder:
         numbering: Numbering,
         *,
         send: Send,
+        seats: Seats,
         location: str,
         is_named: bool,
         reconnects: bool = False,
@@ -100,6 +104,7 @@ class Recorder:
         numbering.record = lambda *event: self._early.append(event)
         numbering.on_give_way = self._drop
         self._send = send
+        self._seats = seats
         self._location = location
         self._detach_seconds = detach_seconds
         self._pace = pace
@@ -112,17 +117,30 @@ class Recorder:
         self._first_id = b""
         self._stream: Stream | None = None
         self._stop: Callable[[SSEProxyError], None] | None = None
+        self._detaches: Callable[[], bool] | None = None
         self._is_stopped = self._has_detached = False
 
     def record_in(self, recording: Recording) -> None:
         """Record in *recording*, which was opened just now."""
         self.recording, self._opened = recording, recording.heard
 
-    def bind(self, stream: Stream, stop: Callable[[SSEProxyError], None]) -> None:
-        """Record *stream*, which *stop* ends."""
-        self._stream, self._stop = stream, stop
+    def bind(
+        self, stream: Stream, stop: Callable[[SSEProxyError], None], *, detaches: Callable[[], bool], place: Place
+    ) -> None:
+        """Record *stream*, which *stop* ends; *detaches*: go on without its client. It has *place* among the others."""
+        self._stream, self._stop, self._detaches = stream, stop, detaches
+        self._seats.runs(self._numbering.stream, place, self)
         if self._is_stopped:
             stop(Stopped())
+
+    @property
+    def has_client(self) -> bool:
+        """`Producer`: the client is there, as far as anybody knows."""
+        return not self._has_detached
+
+    def displace(self) -> bool:
+        """`Producer`: go on without it."""
+        return self._detaches is not None and self._detaches()
 
     def on_stop(self) -> None:
         """Somebody has stopped the stream."""
@@ -176,9 +194,11 @@ class Recorder:
             self._tell(untold)
             end = End.ERROR if isinstance(untold, OwnerLost) else end  # the caller has stopped nothing
         self.recording.end(end, keep=is_kept)
+        self._seats.ended(self._numbering.stream)
         # The journal keeps its half for a while, and may call this one: it must not keep the connection with it.
         self.recording, self._send = NullRecording(), _discard
-        self._stream = self._stop = self._numbering.record = self._numbering.on_give_way = None
+        self._stream = self._stop = self._detaches = None
+        self._numbering.record = self._numbering.on_give_way = None
 
     def _untold(self, outcome: Outcome | None) -> SSEProxyError | None:
         """Why the response was cancelled, where nobody was there to be told; None: it is in the log, or it was over."""

@@ -13,12 +13,14 @@ from collections.abc import Callable
 
 from starlette.types import Scope, Send
 
+from ..core.admission import Place, Refusal
 from ..core.cursor import Cursor
 from ..core.headers import without
 from ..core.numbering import Numbering
 from ..core.requests import RequestFacts
 from ..core.wish import RESUME_HEADER, ResumeKeys, resume_keys, wants_resume
-from ..errors import NotFound, Refused
+from ..entrance import Entrance
+from ..errors import NotFound, Outcome, Refused
 from ..replay.base import Journal, Opening, Taken
 from ..settings import Settings
 from ..streaming import Policy
@@ -58,16 +60,55 @@ class Joined:
 class Resumption:
     """Opens streams of *journal*; *attaching* serves who joins one.
 
-    *detach_seconds*: how long one may go on with nobody listening. *clock*: the journal's.
+    *entrance*: where streams are let in. *detach_seconds*: how long one may go on with nobody listening. *clock*: the
+    journal's.
+
+    Attributes:
+        attaching, entrance: As the arguments.
     """
 
     def __init__(
-        self, journal: Journal, attaching: Attaching, *, detach_seconds: float, clock: Callable[[], float]
+        self,
+        journal: Journal,
+        attaching: Attaching,
+        *,
+        entrance: Entrance,
+        detach_seconds: float,
+        clock: Callable[[], float],
     ) -> None:
+        self.entrance = entrance
         self._journal = journal
-        self._attaching = attaching
+        self.attaching = attaching
         self._detach_seconds = detach_seconds
         self._clock = clock
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        await self._journal.close()
+
+    async def enter(
+        self, place: Place | Refusal, scope: Scope, send: Send, *, facts: RequestFacts, policy: Policy
+    ) -> tuple[Place | None, Recorder | Joined | None]:
+        """See `open`, for a request that has got *place*; None for it where the request joins a stream.
+
+        One that has got none may still join: it is told another stream, maybe the very one whose place it lacks.
+
+        Raises:
+            Refused: it has no place, and joins no stream.
+        """
+        opened = None
+        try:
+            if isinstance(place, Place) or resume_keys(scope["headers"]).once is not None:
+                opened = await self.open(scope, send, facts=facts, policy=policy)
+        except BaseException:
+            self.entrance.leave(place)
+            raise
+        if isinstance(opened, Joined):
+            self.entrance.leave(place)
+            return None, opened
+        if isinstance(place, Refusal) and opened is not None:
+            opened.finish(Outcome.REJECTED)
+        return self.entrance.let_in(place, facts.dialect.name), opened
 
     async def open(self, scope: Scope, send: Send, *, facts: RequestFacts, policy: Policy) -> Recorder | Joined | None:
         """What records the response to this request, whose *send* it takes over; None: it is not kept.
@@ -87,6 +128,7 @@ class Resumption:
         recorder = Recorder(
             numbering,
             send=send,
+            seats=self.attaching.seats,
             location=location_of(scope, numbering.stream),
             is_named=opening.once is not None or opening.chat is not None,
             reconnects=scope.get("sse_proxy.reconnects", False),
@@ -96,7 +138,7 @@ class Resumption:
         )
         opened = await self._journal.open(opening, recorder.on_stop)
         if isinstance(opened, Taken):
-            return Joined(self._attaching, opened.stream, apart=numbering.apart)
+            return Joined(self.attaching, opened.stream, apart=numbering.apart)
         recorder.record_in(opened)
         scope["sse_proxy.numbering"] = numbering
         return recorder

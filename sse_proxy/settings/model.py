@@ -48,7 +48,7 @@ __all__ = ["FILE_ONLY", "NOT_IN_THIS_VERSION", "Settings"]
 FILE_ONLY = frozenset({"routes"})
 
 #: Settings that exist with their default only; setting another value is refused.
-NOT_IN_THIS_VERSION = ("max_buffer_bytes", "playground")
+NOT_IN_THIS_VERSION = ("playground",)
 
 # The first cannot be given without the second.
 _NEEDS = {
@@ -130,7 +130,9 @@ class Settings(BaseModel):
     max_streams_per_client: Count = Field(
         0, description="Streams at a time of one token, or else one address, 503 above; 0 = no limit."
     )
-    max_buffer_bytes: ByteLimit = Field(536_870_912, description="All buffers together; requests are shed above.")
+    max_buffer_bytes: ByteLimit = Field(
+        536_870_912, description="All buffers together: requests are refused with 503 above."
+    )
     client_send_buffer_bytes: SendBufferBytes = Field(
         65_536, description="SO_SNDBUF of the listener: a slow client is felt in seconds, not minutes."
     )

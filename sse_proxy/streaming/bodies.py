@@ -17,6 +17,7 @@ from ..core.headers import HeaderList, first, sse_response_headers, stream_respo
 from ..core.pipeline import Pipeline
 from ..core.sniff import is_record_stream
 from ..errors import EventTooLarge, Truncated, UpstreamProtocolError
+from .room import BufferFull
 from .transfer import Transfer
 
 __all__ = ["Body", "PlainBody", "StreamBody"]
@@ -71,8 +72,8 @@ class StreamBody:
     """
 
     __slots__ = (
-        "_counted", "_decoder", "_framing", "_head", "_held", "_holds", "_may_be_alone", "_numbering", "_pipeline",
-        "_transfer",
+        "_counted", "_decoder", "_framing", "_head", "_held", "_held_bytes", "_holds", "_may_be_alone", "_numbering",
+        "_pipeline", "_transfer",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +91,7 @@ class StreamBody:
         facts = transfer.facts
         #: What came before the first event, where that event may still turn into a status though nothing is rewritten.
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._holds = not rewrite and not to_sse
         #: A document that stays alone may be none of the API's events: the first is held until there is more to see.
         self._may_be_alone = rewrite and framing is Framing.JSON and not transfer.dialect.completes_at_end
@@ -129,6 +131,7 @@ class StreamBody:
             await self._pass(data)
             return
         for plain in self._decoder.feed(data):
+            transfer.room.add(len(plain))
             await self._pass(plain)
 
     async def end(self) -> None:
@@ -166,6 +169,19 @@ class StreamBody:
         elif pipeline.events and self._transfer.client.status is None and not self._is_alone:
             # Of the first event a shape may have nothing to tell: from here on its client is kept alive all the same.
             await self._start()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Account for what is held.
+
+        Raises:
+            BufferFull: it is more than there is room for.
+        """
+        room, held = self._transfer.room, self._pipeline.held_bytes + self._held_bytes
+        if held != room.bytes:
+            room.set(held)
+            if room.must_stop:
+                raise BufferFull
 
     @property
     def _is_alone(self) -> bool:
@@ -174,11 +190,11 @@ class StreamBody:
     async def _write(self, out: bytes) -> None:
         client = self._transfer.client
         if self._is_alone:
-            self._held.append(out)
+            self._hold(out)
             return
         if client.status is None:
             if self._holds and not self._pipeline.events:
-                self._held.append(out)
+                self._hold(out)
                 return
             await self._start()
         if self._held:
@@ -202,9 +218,14 @@ class StreamBody:
         if out:
             transfer.client.write_now(out)
             transfer.pacer.wrote(transfer.clock())
+        self._settle()
+
+    def _hold(self, out: bytes) -> None:
+        self._held.append(out)
+        self._held_bytes += len(out)
 
     async def _release(self) -> None:
-        held, self._held = self._held, []
+        held, self._held, self._held_bytes = self._held, [], 0
         for data in held:
             await self._transfer.client.write(data)
 

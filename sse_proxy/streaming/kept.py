@@ -38,6 +38,7 @@ class KeptBody:
                 await transfer.client.write(plain)
             else:
                 self._collected += plain
+                transfer.room.set(len(self._collected))
                 if len(self._collected) > MAX_ERROR_BYTES:
                     raise self._error()
 

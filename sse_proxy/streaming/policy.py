@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..core.dialects import Dialect, generic_with_terminal
 from ..core.heartbeat import HeartbeatMode
+from ..core.ledger import Ledger
 from ..core.pacing import Limits
 from ..core.requests import RequestFacts, Terms, Wish
 from ..core.shapes.base import Output
@@ -26,13 +27,18 @@ class Policy:
     generic: Dialect | None = None
     #: What the route says of a request's treatment.
     terms: Terms
+    #: Where what is held is counted.
+    ledger: Ledger = field(default_factory=Ledger)
 
     @classmethod
-    def of(cls, settings: Settings, *, owns_app: bool = False, terminal: str | None = None) -> Policy:
+    def of(
+        cls, settings: Settings, *, owns_app: bool = False, terminal: str | None = None, ledger: Ledger | None = None
+    ) -> Policy:
         """The policy of *settings*; *terminal* is the application's own end marker."""
         generic = generic_with_terminal(terminal) if terminal is not None else None
         terms = Terms(reframe=settings.reframe, client_variants=settings.client_variants)
-        return cls(settings=settings, owns_app=owns_app, generic=generic, terms=terms)
+        ledger = Ledger() if ledger is None else ledger
+        return cls(settings=settings, owns_app=owns_app, generic=generic, terms=terms, ledger=ledger)
 
     def for_route(self, settings: Settings, *, dialect: str | None, output: Output, bridged: bool) -> Policy:
         """The policy of a route that has *settings*, may name its upstream's *dialect* and an *output* shape.

@@ -15,12 +15,17 @@ from typing import Protocol
 from starlette.types import Message, Receive, Scope
 
 from ..core.headers import first
+from ..core.ledger import Account, Ledger
 from ..flag import Flag
 
-__all__ = ["MAX_AHEAD_BYTES", "Listener", "Receiver"]
+__all__ = ["MAX_AHEAD_BYTES", "Listener", "NoRoom", "Receiver"]
 
 #: No more of a request body than this (and one message) is held for an application that does not ask for it.
 MAX_AHEAD_BYTES = 1_048_576
+
+
+class NoRoom(Exception):  # an error to whoever asks for it only: the request is refused
+    """There is no room to look ahead any further (``max_buffer_bytes``)."""
 
 
 class Listener(Protocol):
@@ -42,14 +47,15 @@ class Receiver:
     Args:
         scope: ASGI; an HTTP/1 request without framing has no body (RFC 9112 § 6.3) and is complete from the start.
         receive: The server's.
+        ledger: Where what is held is counted; while that is full, nothing is read ahead.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, ledger: Ledger | None = None) -> None:
         self._receive = receive
         self._listener: Listener | None = None
         #: Messages taken from the server that the application has not asked for yet.
         self._held: list[Message] = []
-        self._held_bytes = 0
+        self._room = Account(ledger)
         #: The last message of the body is taken from the server.
         self._complete = False
         self._announced = False
@@ -80,13 +86,17 @@ class Receiver:
         """The whole body if it is not over *limit* bytes, else None; the application still gets every byte.
 
         At most *limit* bytes and one message more are held. Only before `watch`.
+
+        Raises:
+            NoRoom: all that is held together is too much, and this is no small part of it.
         """
         while not self._complete:
-            if self.gone or self._held_bytes > limit:
+            if self.gone or self._room.bytes > limit:
                 return None
-            message = await self._receive()
-            self._take(message)
-        return b"".join(message.get("body", b"") for message in self._held) if self._held_bytes <= limit else None
+            self._take(await self._receive())
+            if self._room.must_stop:
+                raise NoRoom
+        return b"".join(message.get("body", b"") for message in self._held) if self._room.bytes <= limit else None
 
     async def __call__(self) -> Message:
         """The next message for the application; raises what the server's ``receive`` raised."""
@@ -109,7 +119,7 @@ class Receiver:
 
         It counts as handed over.
         """
-        if not self._held or not self._complete or self._held_bytes > limit:
+        if not self._held or not self._complete or self._room.bytes > limit:
             return None
         return b"".join([self._hand_over().get("body", b"") for _ in range(len(self._held))])
 
@@ -122,6 +132,8 @@ class Receiver:
         """The exchange is over: departures are of no interest any more."""
         # Who watches and who listens hold this too: cycles that would leave each request to the garbage collector.
         self._listener = None
+        self._room.close()
+        self._room = Account()  # what the application may still take is no business of the ledger's
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
@@ -134,10 +146,16 @@ class Receiver:
 
     async def _watch(self) -> None:
         while not self.gone and self._failure is None:
-            if self._busy or (self._held_bytes > MAX_AHEAD_BYTES and not self._complete):
+            if self._busy or (self._is_ahead and not self._complete):
                 await self._change()
             else:
                 await self._pull()
+
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether enough is held for an application that does not ask for it."""
+        held = self._room.bytes
+        return held > (0 if self._room.ledger_is_full else MAX_AHEAD_BYTES)
 
     async def _pull(self) -> None:
         """Take one message from the server."""
@@ -160,11 +178,11 @@ class Receiver:
         elif not self._complete:
             self._complete = not message.get("more_body", False)
             self._held.append(message)
-            self._held_bytes += len(message.get("body", b""))
+            self._room.add(len(message.get("body", b"")))
 
     def _hand_over(self) -> Message:
         message = self._held.pop(0)
-        self._held_bytes -= len(message.get("body", b""))
+        self._room.add(-len(message.get("body", b"")))
         self._changed.set()
         if self._listener is not None:
             self._listener.on_upload()

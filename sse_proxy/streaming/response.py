@@ -146,7 +146,7 @@ class Response:
         has_all = self.transfer.has_told_all
         if self.outcome is None and not has_all:
             self.silence = self._loop.time() - self.transfer.pacer.last_write
-        if self._detaches():
+        if self.detaches():
             return
         natural = natural_outcome(self.transfer, self._upstream_status)
         self.outcome = self.outcome or (natural if has_all else Outcome.CLIENT_DISCONNECTED)
@@ -215,7 +215,7 @@ class Response:
     def _cut(self, cause: Exception) -> None:
         """Stop the application for the sake of *cause*."""
         client = self._client
-        if isinstance(cause, ClientStalled) and not client.finished and self._detaches():
+        if isinstance(cause, ClientStalled) and self.detaches():
             return
         if self._writer is not None and not client.finished:
             if isinstance(cause, ClientLeft):
@@ -232,9 +232,9 @@ class Response:
         """Whether nothing more is of use to anybody."""
         return self._receiver.gone and not self._client.detached
 
-    def _detaches(self) -> bool:
-        """Whether the response goes on without its client, which has left or does not read."""
-        return self._detachment is not None and self._detachment.begin()
+    def detaches(self) -> bool:
+        """Whether the response goes on without its client, which has left, does not read, or is taken for gone."""
+        return not self._client.finished and self._detachment is not None and self._detachment.begin()
 
     def _end(self) -> None:
         """The stream is over for its client, whatever the application still does (background tasks, mostly)."""

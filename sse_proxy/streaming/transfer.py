@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ..core.dialects import GENERIC, Dialect, StreamState, Voice, document_voice
 from ..core.headers import HeaderList
+from ..core.ledger import Account
 from ..core.numbering import Numbering
 from ..core.pacing import Limits, Pacer
 from ..core.pipeline import Pipeline
@@ -24,9 +25,6 @@ from .client import Client
 from .policy import Policy
 
 __all__ = ["Transfer"]
-
-
-def _nothing() -> None: ...
 
 
 class Transfer:
@@ -43,7 +41,7 @@ class Transfer:
 
     __slots__ = (
         "_metrics", "_on_deadline", "_repairs", "bytes_in", "client", "clock", "facts", "first_event", "head",
-        "heartbeats", "is_plain", "is_stream", "numbering", "pacer", "pipeline", "policy", "shape", "started",
+        "heartbeats", "is_plain", "is_stream", "numbering", "pacer", "pipeline", "policy", "room", "shape", "started",
     )  # fmt: skip
 
     client: Client
@@ -77,6 +75,7 @@ class Transfer:
         self.pipeline: Pipeline | None = None
         #: Status and headers of the stream that the client is to get; None until the upstream's are known.
         self.head: tuple[int, HeaderList] | None = None
+        self.room = Account(policy.ledger)  # what is held of the stream
         self.bytes_in = 0
         self.heartbeats: dict[str, int] = {}
         #: A stream, or a request that may still become one: counted among the streams.
@@ -187,8 +186,9 @@ class Transfer:
 
     def release(self) -> None:
         """The response is over: the parts let go of one another, so that no garbage collector has to find them."""
-        self._on_deadline = _nothing
+        self._on_deadline = lambda: None
         self.client.sink = None
+        self.room.close()
 
     def detach(self) -> None:
         """The client is gone, and the response goes on without it."""

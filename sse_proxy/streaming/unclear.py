@@ -140,6 +140,7 @@ class LateBody:
         transfer.pacer.event(transfer.clock())
         for plain in (data,) if self._decoder is None else self._decoder.feed(data):
             self._collected += plain
+            transfer.room.set(len(self._collected))
             if len(self._collected) > MAX_ERROR_BYTES:
                 raise self._error()
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from ..core.ledger import Ledger
 from .body import ResponseBody
 from .errors import IncompleteMessage, translate
 from .tls import create_ssl_context
@@ -58,8 +59,10 @@ class UpstreamSettings(Protocol):
     def upstream_client_key(self) -> Path | None: ...
 
 
-def create_transport(settings: UpstreamSettings) -> HTTPTransport:
+def create_transport(settings: UpstreamSettings, *, ledger: Ledger | None = None) -> HTTPTransport:
     """A transport for ``settings.upstream``; does no I/O but to read the TLS files of an ``https`` upstream.
+
+    *ledger*: where what is unread is counted.
 
     Raises:
         ValueError: there is no upstream, or a TLS file cannot be used; the message names the setting.
@@ -78,4 +81,5 @@ def create_transport(settings: UpstreamSettings) -> HTTPTransport:
         unix_path=url.path if url.scheme == "unix" else None,
         ssl_context=context,
         connect_timeout_seconds=settings.connect_timeout_seconds,
+        ledger=ledger,
     )

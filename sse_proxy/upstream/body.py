@@ -14,10 +14,12 @@ from typing import Protocol
 
 import httpx
 
+from ..core.ledger import Account, Ledger
+
 __all__ = ["MAX_BUFFERED_BYTES", "Outlet", "ResponseBody", "Source"]
 
 #: Reading from the upstream stops while more than this is unread, and goes on once it is taken. One read of the event
-#: loop may exceed it once: up to 256 KiB.
+#: loop may exceed it once: up to 256 KiB. While all buffers together are full it stops as soon as anything is unread.
 MAX_BUFFERED_BYTES = 262144
 
 
@@ -47,7 +49,8 @@ class Outlet(Protocol):
 class ResponseBody(httpx.AsyncByteStream):
     """The content of a response: an async iterator of non-empty bytes, each all that came since the last.
 
-    For one reader. A cancelled read closes the connection, as `aclose` and an error of a sink's do; nothing else does.
+    For one reader, who has to `aclose` it. A cancelled read closes the connection, as `aclose` and an error of a sink's
+    do; nothing else does.
 
     Iteration raises:
         httpx.RemoteProtocolError: the framing is broken or, as `IncompleteMessage`, the body ended before its end.
@@ -59,10 +62,14 @@ class ResponseBody(httpx.AsyncByteStream):
     #: False: only the end of the connection ended this body, so that it may have been cut unnoticed.
     framed: bool
 
-    __slots__ = ("_buffered", "_error", "_loop", "_outlet", "_paused", "_pieces", "_source", "_waiter", "framed")
+    __slots__ = (
+        "_buffered", "_error", "_loop", "_outlet", "_paused", "_pieces", "_room", "_source", "_waiter", "framed"
+    )  # fmt: skip
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop, ledger: Ledger | None = None) -> None:
         self.framed = True
+        #: Unread, and what the reader took last: it is in its hands until it asks for more.
+        self._room = Account(ledger)
         self._source: Source | None = source  # None: nothing more will come
         self._loop = loop
         self._pieces: list[bytes] = []
@@ -93,8 +100,10 @@ class ResponseBody(httpx.AsyncByteStream):
                 self._give_up(error)
             return
         buffered = self._buffered = self._buffered + size
+        self._room.add(size)
         self._rouse()
-        if buffered > MAX_BUFFERED_BYTES and not self._paused and self._source is not None:
+        full = buffered > MAX_BUFFERED_BYTES or self._room.ledger_is_full
+        if full and not self._paused and self._source is not None:
             self._paused = True
             self._source.pause()
 
@@ -129,6 +138,7 @@ class ResponseBody(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         pieces = self._pieces
+        self._room.set(self._buffered)
         while not pieces:
             if self._source is None:
                 raise self._error or StopAsyncIteration
@@ -153,9 +163,11 @@ class ResponseBody(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         """Close the connection at once unless the body is complete; what is buffered is dropped. Idempotent."""
         source = self._source
+        self._room.close()
         if source is not None or self._pieces:
             self._error = httpx.StreamClosed()
             self._pieces.clear()
+            self._buffered = 0
             self.finish()
         if source is not None:
             await source.aclose()

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 
 import httpx
 
+from ..core.ledger import Ledger
 from .body import ResponseBody
 from .decoders import Decoder, decoder_for
 from .descriptors import enable_keep_alive, has_input, unread
@@ -44,12 +45,13 @@ class Connection(asyncio.Protocol):
     """States: idle; waiting for a head (`_waiting`); reading a body (`_body`); closed, as before `connection_made`."""
 
     __slots__ = (
-        "_body", "_decoder", "_loop", "_method", "_owner", "_persistent", "_reader", "_transport",
+        "_body", "_decoder", "_ledger", "_loop", "_method", "_owner", "_persistent", "_reader", "_transport",
         "_waiting", "_writer", "closed", "origin",
     )  # fmt: skip
 
-    def __init__(self, origin: Origin, owner: Owner) -> None:
+    def __init__(self, origin: Origin, owner: Owner, ledger: Ledger | None = None) -> None:
         self.origin = origin
+        self._ledger = ledger
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         #: Closed, or not open yet.
@@ -180,7 +182,7 @@ class Connection(asyncio.Protocol):
         if head.status >= 300 and not self._writer.complete:
             self._persistent = False
             self._writer.cancel()
-        body = self._body = ResponseBody(self, self._loop)
+        body = self._body = ResponseBody(self, self._loop, self._ledger)
         decoder = self._decoder = decoder_for(head, body.pieces) if head.has_body(self._method) else None
         if decoder is None:
             self._persistent = self._persistent and not rest

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import httpx
 
 from .. import errors
+from ..sockets import OUT_OF_DESCRIPTORS
 
 __all__ = ["IncompleteMessage", "translate"]
 
@@ -54,6 +55,8 @@ def translate(exc: Exception, *, sent: bool) -> errors.SSEProxyError:
 def _reason(exc: BaseException) -> str:
     """What kept us from connecting, in fixed words; empty for the usual refusal."""
     for cause in _causes(exc):
+        if isinstance(cause, OSError) and cause.errno in OUT_OF_DESCRIPTORS:
+            return "the proxy has no descriptor left for a connection"
         if isinstance(cause, ssl.SSLError):
             return "no TLS connection to the upstream could be made"
         if isinstance(cause, (socket.gaierror, UnicodeError)):

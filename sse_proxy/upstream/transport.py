@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import httpx
 
+from ..core.ledger import Ledger
 from .connection import Connection, Origin
 from .dial import connect_first, resolve
 from .pool import Pool
@@ -25,7 +26,8 @@ class HTTPTransport(httpx.AsyncBaseTransport):
     *unix_path*: all requests go to this socket, whatever their URL says. *ssl_context*: for ``https``, which is refused
     without one. *connect_timeout_seconds*: resolving, connecting and the TLS handshake together, where the request's
     ``timeout`` extension has no ``connect``; None is no limit. *clock*: monotonic seconds, for the expiry of idle
-    connections. Other timeouts of the extension are the caller's business: it watches the stream anyway.
+    connections. *ledger*: where what is unread is counted. Other timeouts of the extension are the caller's business,
+    for it watches the stream anyway.
     """
 
     def __init__(
@@ -35,7 +37,9 @@ class HTTPTransport(httpx.AsyncBaseTransport):
         ssl_context: ssl.SSLContext | None = None,
         connect_timeout_seconds: float | None = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        ledger: Ledger | None = None,
     ) -> None:
+        self._ledger = ledger
         self._unix_path = unix_path
         self._ssl_context = ssl_context
         self._connect_timeout_seconds = connect_timeout_seconds
@@ -103,7 +107,7 @@ class HTTPTransport(httpx.AsyncBaseTransport):
         scheme, host, port = origin
         context = self._ssl_context if scheme == "https" else None
         name = host if context is not None else None
-        connection = Connection(origin, self._pool)
+        connection = Connection(origin, self._pool, self._ledger)
         try:
             # Not with a socket of our own: uvloop loses track of one when it closes in the moment of being connected.
             if self._unix_path is not None:

@@ -43,6 +43,10 @@ class AwsFramer:
         self._wanted = _PRELUDE.size
 
     @property
+    def held_bytes(self) -> int:
+        return self._held_bytes
+
+    @property
     def at_boundary(self) -> bool:
         return not self._held_bytes
 

@@ -50,6 +50,10 @@ class RecordFramer(Protocol):
         """Whether what came so far ends with a whole record, so that a heartbeat or an error may be written here."""
 
     @property
+    def held_bytes(self) -> int:
+        """How much of a record is held whose end has not come."""
+
+    @property
     def cut(self) -> bool:
         """After `finish`: the body ended in the middle of a record, which is lost."""
 

@@ -27,6 +27,7 @@ class Block:
         dataless: See `event_stream`.
 
     Attributes:
+        bytes: Of the block so far; those of its lines.
         joins_json: As the argument.
         is_open: Any line since the last blank line; tells an extra blank line from the end of a block.
         id: Waits for the next event with data; None for none.
@@ -34,7 +35,7 @@ class Block:
     """
 
     __slots__ = (
-        "_bare", "_bytes", "_data", "_dataless", "_event", "_late", "_max_bytes", "_repairs", "id", "is_open",
+        "_bare", "_data", "_dataless", "_event", "_late", "_max_bytes", "_repairs", "bytes", "id", "is_open",
         "joins_json", "retry",
     )  # fmt: skip
 
@@ -48,8 +49,7 @@ class Block:
         self._max_bytes = max_event_bytes
         self._repairs = repairs
         self._dataless = dataless
-        #: Bytes of the block so far.
-        self._bytes = 0
+        self.bytes = 0
         #: JSON without ``data:`` whose end has not come yet.
         self._bare: BareJSON | None = None
         self._data: list[bytes] = []
@@ -73,8 +73,8 @@ class Block:
         Raises:
             EventTooLarge: the event is over ``max_event_bytes``.
         """
-        self._bytes += size
-        if self._bytes > self._max_bytes:
+        self.bytes += size
+        if self.bytes > self._max_bytes:
             raise EventTooLarge
 
     def field(self, line: bytes, events: list[Event]) -> None:
@@ -116,7 +116,7 @@ class Block:
         elif not self.is_open:
             self._count("extra_blank_lines")
         self._event = b""
-        self._bytes = 0
+        self.bytes = 0
         self.is_open = False
 
     def finish(self, events: list[Event]) -> None:
@@ -145,7 +145,7 @@ class Block:
             self._count("bare_json")
             self._data.append(document)
             self._dispatch(events)
-            self._bytes = 0
+            self.bytes = 0
 
     def _append(self, value: bytes, events: list[Event]) -> None:
         if self.joins_json and value.startswith(_OPENINGS):
@@ -154,7 +154,7 @@ class Block:
                 self._count("single_newline")
                 late, self._late = self._late, []
                 self._dispatch(events)
-                self._bytes = len(value)
+                self.bytes = len(value)
                 self._late = late
             self._settle()
         self._data.append(value)

@@ -60,6 +60,10 @@ class DocumentFramer:
     def between_events(self) -> bool:
         return not (self._pieces or self._announced or self._field)
 
+    @property
+    def held_bytes(self) -> int:
+        return self._held_bytes
+
     def feed(self, chunk: bytes) -> list[Event]:
         records: list[Event] = []
         if self._head is not None:

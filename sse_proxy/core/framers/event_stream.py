@@ -90,6 +90,11 @@ class Framer:
         return not (self._block.is_open or self._partial or self._discarding)
 
     @property
+    def held_bytes(self) -> int:
+        """How much of an event is held whose end has not come."""
+        return self._block.bytes
+
+    @property
     def pending(self) -> Event | None:
         """The event that has one data line so far, and whose blank line has not come."""
         return self._block.pending

@@ -43,6 +43,10 @@ class LineFramer:
     def between_events(self) -> bool:
         return not (self._partial or self.cut)
 
+    @property
+    def held_bytes(self) -> int:
+        return self._partial_bytes
+
     def feed(self, chunk: bytes) -> list[Event]:
         records: list[Event] = []
         first, *lines = chunk.replace(b"\r", b"\n").split(b"\n")

@@ -31,6 +31,10 @@ class TextFramer:
     def between_events(self) -> bool:
         return True
 
+    @property
+    def held_bytes(self) -> int:
+        return 0
+
     def feed(self, chunk: bytes) -> list[Event]:
         return self._records(chunk, final=False)
 

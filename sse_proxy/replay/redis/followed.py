@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
+from ...core.ledger import Account, Ledger
 from ..base import READ_EVENTS, Batch, End, Glance, Head, StoreUnavailable, judge
 from ..bell import Bell
 from .keys import stream_channel, stream_keys
@@ -93,10 +94,11 @@ class Followed:
 
 
 class RedisReader:
-    """`Reader`; *on_close* is called once."""
+    """`Reader`; *on_close* is called once. What it has read last is counted in *ledger* until it asks for more."""
 
-    def __init__(self, followed: Followed, on_close: Callable[[Followed], None]) -> None:
+    def __init__(self, followed: Followed, on_close: Callable[[Followed], None], ledger: Ledger | None = None) -> None:
         self._followed = followed
+        self._room = Account(ledger)
         self._on_close: Callable[[Followed], None] | None = on_close
         followed.readers += 1
 
@@ -109,13 +111,16 @@ class RedisReader:
 
     async def read(self, after: int) -> Batch:
         bell = self._followed.bell
+        self._room.close()
         while True:
             noted = bell.rung
             if (batch := await self._followed.read(after)) is not None:
+                self._room.set(sum(len(event) for _, event in batch.events))
                 return batch
             await bell.wait(noted)
 
     def close(self) -> None:
+        self._room.close()
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
             self._followed.readers -= 1

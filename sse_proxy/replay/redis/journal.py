@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ...core.cursor import is_stream_id
+from ...core.ledger import Ledger
 from ..base import End, Opening, Reader, Recording, Stats, StoreUnavailable, Taken
 from ..null import NullRecording
 from . import scripts
@@ -46,6 +47,7 @@ class RedisJournal:
         connections: To one server, at a time; pub/sub has one more.
         timeout_seconds: For a connection, and for a reply.
         beat_seconds: The pulse: an owner that dies is missed after some six beats.
+        ledger: Where is counted what waits to be written, and what readers have in hand.
 
     Raises:
         ValueError: *url* is none.
@@ -62,11 +64,13 @@ class RedisJournal:
         connections: int = 8,
         timeout_seconds: float = 1.0,
         beat_seconds: float = 1.0,
+        ledger: Ledger | None = None,
     ) -> None:
         self._stats = Stats()
         self._terms = Terms(
-            ttl_seconds=ttl_seconds, stream_bytes=stream_bytes, total_bytes=total_bytes, stats=self._stats
-        )
+            ttl_seconds=ttl_seconds, stream_bytes=stream_bytes, total_bytes=total_bytes, stats=self._stats,
+            ledger=Ledger() if ledger is None else ledger,
+        )  # fmt: skip
         self._clock = clock
         self._replica = secrets.token_hex(16)
         self._link = Link(url, _SCRIPTS, self._stats, clock, connections=connections, timeout_seconds=timeout_seconds)
@@ -116,7 +120,7 @@ class RedisJournal:
             if followed is None:
                 followed = self._followed[stream] = Followed(stream, owner, found[0], self._link)
             followed.head = followed.head or found[1].head
-            reader = RedisReader(followed, self._leave)
+            reader = RedisReader(followed, self._leave, self._terms.ledger)
             try:
                 await self._doorbell.listen(followed.channel, followed.hear)
                 await self._is_heard(followed)

@@ -2,7 +2,8 @@
 
 Nothing that is to be kept is forgotten before the store has confirmed it, so an outage costs nothing by itself; what is
 written twice is skipped there. What the stream's bound has no room for is passed over, here as there. Above the bound
-of all streams that wait, this one is given up: it flows on, and cannot be resumed any more.
+of all streams that wait, or of all that the process holds, this one is given up: it flows on, and cannot be resumed any
+more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
+from ...core.ledger import Account
 from ..base import End, Head, Opening
 from .keys import named_key, stream_channel, stream_keys
 from .scripts import APPEND, DROP, EXTEND, RELEASE, Call
@@ -89,7 +91,7 @@ class RedisRecording:
         self._drops = False
         self._refusals = 0
         self._pending: deque[tuple[int, bytes]] = deque()
-        self._pending_bytes = 0
+        self._room = Account(terms.ledger)
         # What the next call has to say besides.
         self._head = ""
         self._renews = False
@@ -112,7 +114,7 @@ class RedisRecording:
         if evicted := self._trim.add(size):
             self._terms.stats.evictions += evicted
             self._pass_over(self._trim.oldest - 1)
-        if self._terms.stats.bytes > self._terms.total_bytes:
+        if self._terms.stats.bytes > self._terms.total_bytes or self._room.must_stop:
             # Readers have to be told, as soon as the store is there again.
             self._lose()
             self._end = End.UNAVAILABLE
@@ -210,8 +212,8 @@ class RedisRecording:
     def _lose(self) -> None:
         self.resumable = False
         self._pending.clear()
-        self._hold(-self._pending_bytes)
+        self._hold(-self._room.bytes)
 
     def _hold(self, size: int) -> None:
-        self._pending_bytes += size
+        self._room.add(size)
         self._terms.stats.bytes += size

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ...core.ledger import Ledger
 from ..base import Stats
 
 __all__ = ["Terms"]
@@ -21,12 +22,14 @@ class Terms:
         stream_bytes: Of one stream, in the store.
         total_bytes: Of all streams together that wait in this process to be written.
         stats: Where all of them count.
+        ledger: Where they count among all that this process holds.
     """
 
     ttl_seconds: float
     stream_bytes: int
     total_bytes: int
     stats: Stats
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def kept_milliseconds(self) -> int:

@@ -1,0 +1,64 @@
+"""`core.lag`: when a late event loop refuses new streams, and when it lets them in again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sse_proxy.core.lag import CALM_SECONDS, HIGH_LAG_SECONDS, LOW_LAG_SECONDS, SUSTAINED_SECONDS, LagGuard
+
+
+def looks(guard: LagGuard, *lags: float, start: float = 0.0) -> list[bool]:
+    """Whether it refuses after each of *lags*, of looks that were to be a second apart."""
+    now, found = start, []
+    for lag in lags:
+        now += 1.0 + lag
+        guard.sample(lag, now)
+        found.append(guard.refuses)
+    return found
+
+
+def test_a_single_long_step_refuses_nobody() -> None:
+    """A machine that was put to sleep has no backlog."""
+    assert looks(LagGuard(), 3600.0, 0.0, 0.0, 60.0, 0.0) == [False] * 5
+
+
+def test_a_lasting_lag_refuses() -> None:
+    """After some seconds, and the more it lags, the fewer looks are needed: but two."""
+    assert looks(LagGuard(), 0.5, 0.5, 0.5) == [False, False, True]
+    assert looks(LagGuard(), 2.0, 2.0) == [False, True]
+    assert looks(LagGuard(), 0.5, 0.2, 0.2, 0.5) == [False, False, False, True]
+    assert looks(LagGuard(), 0.5, 0.5, 0.0, 0.5, 0.5) == [False] * 5
+
+
+def test_a_loop_that_has_caught_up_lets_in_after_a_while() -> None:
+    """Between the thresholds nothing changes: it would flap."""
+    guard = LagGuard()
+    assert looks(guard, 2.0, 2.0)[-1]
+    assert looks(guard, 0.3, 0.0, 0.0, 0.0, 0.0, start=6.0) == [True, True, True, True, False]
+    assert looks(guard, 0.3, 0.3, 0.3, 0.3, start=20.0) == [False] * 4
+
+
+def test_a_change_is_told_once() -> None:
+    """For the log."""
+    guard = LagGuard()
+    assert [guard.sample(1.0, now) for now in (2.0, 4.0, 6.0)] == [False, True, False]
+    assert [guard.sample(0.0, now) for now in (7.0, 9.0, 11.0)] == [False, False, True]
+
+
+@given(st.lists(st.floats(0.0, 10.0), min_size=1))
+def test_it_refuses_only_behind_a_lasting_lag(lags: list[float]) -> None:
+    """Whatever came before: it begins when nobody has seen the loop in time for a while, and ends when it has been."""
+    guard, now, times = LagGuard(), 0.0, list[tuple[float, float]]()
+    for lag in lags:
+        now += 1.0 + lag
+        times.append((now, lag))
+        before = guard.refuses
+        assert guard.sample(lag, now) == (guard.refuses != before)
+        if guard.refuses != before:
+            seconds = SUSTAINED_SECONDS if guard.refuses else CALM_SECONDS
+            recent = [one for at, one in times if at > now - seconds + one] or [lag]
+            high = guard.refuses
+            assert all((one >= LOW_LAG_SECONDS) if high else (one < HIGH_LAG_SECONDS) for one in recent)
+            assert (lag >= HIGH_LAG_SECONDS) if high else (lag < LOW_LAG_SECONDS)
+            assert len(times) > 1
