@@ -125,6 +125,12 @@ def test_other_framings_are_compared_too() -> None:
     lines.feed(b'{"a": 1}\n\n{"b"')
     lines.feed(b":3}\n")
     assert (lines.count, bool(lines.wrong)) == (1, True)
+    torn = LineReading([("", '0:"one"'), ("", '0:"two"')])
+    torn.feed(b'0:"one"\n0:"t\n3:"it broke"\nd:{}\n')
+    assert (torn.count, torn.error, torn.wrong, torn.is_whole()) == (1, True, "", False)
+    glued = LineReading([("", '0:"one"'), ("", '0:"two"')])
+    glued.feed(b'0:"o\n0:"two"\n')
+    assert glued.wrong
     body = BodyReading(b'[{"a": 1},\n{"b": 2}]', is_spaced=True)
     body.feed(b'[ {"a":1}')
     body.feed(b', {"b":3')

@@ -86,7 +86,8 @@ class Books:
         self.statuses.update(result.statuses)
         self.heartbeats += result.heartbeats
         disturbed = self.disturbed(result.began, result.ended)
-        allowed = EXPECTED[errand.fault].verdicts | (_MAY_COME_OF_ANY if disturbed else frozenset())
+        excused = _MAY_COME_OF_ANY if disturbed or result.is_late else frozenset()
+        allowed = EXPECTED[errand.fault].verdicts | excused
         if result.verdict in _NEVER or result.verdict not in allowed:
             self.fault(f"{_name(result)}: {result.verdict.value} {result.detail}".strip())
         self._waiting[result.name] = result
@@ -136,6 +137,8 @@ class Books:
         allowed = EXPECTED[errand.fault].outcomes | self.disturbed(result.began, result.ended)
         if errand.api.name in _TOLD_BY_RESPONSE and 200 not in result.statuses:
             allowed |= {None}
+        if result.is_late:
+            allowed |= {Outcome.CLIENT_DISCONNECTED}  # nobody listened for longer than is waited
         if errand.kind is Kind.BRIDGE and errand.fault.is_of_client:
             allowed |= {Outcome.COMPLETED}  # it is kept, and runs to its end whoever leaves
         if errand.api.name in {"generic", "mcp"} and errand.fault in _OWN_ERRORS:

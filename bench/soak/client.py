@@ -31,6 +31,7 @@ class Result:
     """What became of an errand.
 
     *statuses*: of all answers that came, by the path that was asked: more than one where a reader came back.
+    *is_late*: its reader was heard again when nothing had to be kept any more: its own fault, or the machine's.
     *events*: of the upstream's, that came; None where a client cannot count them, unless it got all: in framings
     without, and where a bridge tells them in words of its own.
     """
@@ -45,6 +46,7 @@ class Result:
     requests: int = 0
     events: int | None = None
     heartbeats: int = 0
+    is_late: bool = False
 
 
 def reading_of(errand: Errand) -> Reading:

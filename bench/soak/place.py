@@ -25,6 +25,7 @@ class Place:
         port: The proxy's.
         sources: Local addresses to come from, by turns.
         limit_seconds: For a whole errand; whoever has no end by then is stuck.
+        kept_seconds: How long the proxy keeps a stream that has ended.
         stall_seconds: How long a client that reads nothing does so; longer than the proxy waits.
         heartbeat_seconds: Of the proxy; with it `late_seconds` are noted, how late each heartbeat was.
         first_seconds: From each request to its first event.
@@ -34,6 +35,7 @@ class Place:
 
     port: int
     limit_seconds: float
+    kept_seconds: float = 300.0
     stall_seconds: float = 8.0
     heartbeat_seconds: float | None = None
     sources: tuple[str, ...] = ("127.0.0.1",)

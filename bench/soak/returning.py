@@ -54,6 +54,7 @@ class _Reader:
         self._place = place
         self._result = result
         self._path = ""
+        self._left_at = self._heard_at = time.monotonic()
         self._dice = random.Random(errand.number)  # noqa: S311  when it leaves
 
     async def visit(self) -> bool:
@@ -71,8 +72,16 @@ class _Reader:
             finally:
                 self.reading.cut()
                 if answer.status is not None:
-                    result.statuses.append(answer.status)
+                    self._note(answer.status)
         return not has_left and self._judged(answer)
+
+    def _note(self, status: int) -> None:
+        """It was heard, and leaves."""
+        result = self._result
+        away_seconds = self._heard_at - self._left_at if result.statuses else 0.0
+        result.is_late = result.is_late or away_seconds > self._place.kept_seconds
+        result.statuses.append(status)
+        self._left_at = time.monotonic()
 
     async def _stay(self, answer: Answer, reader: asyncio.StreamReader, seconds: float | None) -> bool:
         """Whether it has left before the end; it does not without a place to come back to."""
@@ -96,6 +105,8 @@ class _Reader:
 
     async def _read(self, answer: Answer, reader: asyncio.StreamReader) -> None:
         while not answer.is_complete and (data := await reader.read(_READ_BYTES)):
+            if answer.status is None:
+                self._heard_at = time.monotonic()
             payload = answer.feed(data)
             if answer.status == 200:
                 self._path = answer.headers.get("location", self._path)

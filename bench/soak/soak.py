@@ -82,7 +82,12 @@ class _Soak:
             Side(
                 proxy=each,
                 books=Books(disturbed=self._disturbances.during),
-                place=Place(port=each.port, limit_seconds=_LIMIT_SECONDS, stall_seconds=_STALL_SECONDS),
+                place=Place(
+                    port=each.port,
+                    limit_seconds=_LIMIT_SECONDS,
+                    kept_seconds=_TTL_SECONDS,
+                    stall_seconds=_STALL_SECONDS,
+                ),
             )
             for each in proxies
         ]
