@@ -12,7 +12,7 @@ from bench.soak import kill, storm
 from bench.soak.books import Books
 from bench.soak.census import grown
 from bench.soak.client import perform
-from bench.soak.errands import SOAK, Errand, Kind, errand
+from bench.soak.errands import QUICK, Errand, Kind, errand
 from bench.soak.expected import Fault, Verdict
 from bench.soak.found import Plan
 from bench.soak.page import of_soak, of_storm
@@ -28,7 +28,7 @@ _SEED = 5
 def test_a_short_soak_finds_nothing_wrong() -> None:
     """Every check is on, over all dialects, faults and disturbances, in memory and on Redis."""
     require_component("redis-server")
-    found = soak(Plan(seconds=3.0, warm_seconds=0.6, load=60, every_seconds=0.6, mix="quick", seed=_SEED))
+    found = soak(Plan(seconds=2.5, warm_seconds=0.4, load=60, every_seconds=0.6, mix="quick", seed=_SEED))
     assert [side.books.faults for side in found.sides] == [[], []]
     seen = {fault for side in found.sides for _, fault, _ in side.books.seen}
     assert len(seen) >= len(Fault) - 3
@@ -40,7 +40,7 @@ def test_a_short_soak_finds_nothing_wrong() -> None:
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[UpstreamProcess]:
     """The upstream that fails as it is told to."""
-    with upstream("soak", _SEED) as running:
+    with upstream("quick", _SEED) as running:
         yield running
 
 
@@ -52,7 +52,7 @@ def watched(faulty: UpstreamProcess) -> Iterator[Proxy]:
 
 
 def _of(fault: Fault) -> Errand:
-    every = (errand(SOAK, _SEED, number) for number in itertools.count())
+    every = (errand(QUICK, _SEED, number) for number in itertools.count())
     return next(each for each in every if (each.fault, each.kind, each.api.framing) == (fault, Kind.STREAM, "sse"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def main() -> None:
     if arguments.command == "page":
         print(f"{arguments.output}: {', '.join(write(arguments.results, arguments.output)) or 'nothing to write'}")
         return
+    # Else the processes that were started would outlive this one.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     section, figures = _run(arguments)
     keep(arguments.results, arguments.command, section, figures)
     print(section)
