@@ -141,7 +141,7 @@ class Books:
             allowed |= {Outcome.CLIENT_DISCONNECTED}  # nobody listened for longer than is waited
         if errand.kind is Kind.BRIDGE and errand.fault.is_of_client:
             allowed |= {Outcome.COMPLETED}  # it is kept, and runs to its end whoever leaves
-        if errand.api.name in {"generic", "mcp"} and errand.fault in _OWN_ERRORS:
+        if errand.api.name in _TOLD_BY_RESPONSE and errand.fault in _OWN_ERRORS:
             allowed |= {Outcome.COMPLETED}  # nothing is known of what its events say, or it is an answer like others
         return allowed
 

@@ -21,7 +21,7 @@ __all__ = ["Result", "perform", "reading_of"]
 
 _READ_BYTES = 65_536
 #: A client that is slow takes so much at a time, and then a rest.
-_SLOW_BYTES, _SLOW_SECONDS = 700, 0.02
+_SLOW_BYTES, _SLOW_SECONDS = 2800, 0.02
 #: No time to wait: the connection is reset (socket(7), SO_LINGER).
 _RESET = struct.pack("ii", 1, 0)
 
