@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import statistics
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 __all__ = ["Census", "census", "grown", "kib_an_hour", "most_kib_an_hour", "resident_kib", "slope"]
 
 _LIMIT_SECONDS = 20.0
+_LOOKS, _LOOK_SECONDS = 40, 0.05
 _STATES = {"01": "ESTABLISHED", "08": "CLOSE_WAIT", "0A": "LISTEN"}
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") / 1024
 #: What the allocator alone may do in the time looked at (its arenas come and go by a MiB or so), and the least slope
@@ -44,7 +46,14 @@ def census(pid: int, watch_port: int, admin_port: int) -> Census:
     """What the process *pid* has, which answers on *watch_port*; connections of those who look at it do not count."""
     with urllib.request.urlopen(f"http://127.0.0.1:{watch_port}/", timeout=_LIMIT_SECONDS) as answer:
         inside = json.loads(answer.read())
-    return Census(**_outside(pid, {watch_port, admin_port}), **inside)
+    # A connection that is closed while it is looked for is half there: look until nothing moves.
+    seen = _outside(pid, {watch_port, admin_port})
+    for _ in range(_LOOKS):
+        time.sleep(_LOOK_SECONDS)
+        before, seen = seen, _outside(pid, {watch_port, admin_port})
+        if before == seen:
+            break
+    return Census(**seen, **inside)
 
 
 def _outside(pid: int, watched_ports: set[int]) -> dict[str, Any]:

@@ -50,12 +50,16 @@ class Side:
         if found > most:
             self.books.fault(f"memory grows by {found:.0f} KiB an hour; at most {most:.0f} are noise")
 
-    def check_census(self) -> None:
-        """Nothing is left that was not there before the load."""
+    def left_behind(self) -> list[str]:
+        """What is there that was not before the load."""
         if self.before is None or self.after is None:
             raise RuntimeError("the census was not taken")
         sockets = _KEPT_SOCKETS if self.proxy.name == "redis" else 0
-        for told in grown(self.before, self.after, threads=_KEPT_THREADS, objects=_KEPT_OBJECTS, sockets=sockets):
+        return grown(self.before, self.after, threads=_KEPT_THREADS, objects=_KEPT_OBJECTS, sockets=sockets)
+
+    def check_census(self) -> None:
+        """Nothing is left behind."""
+        for told in self.left_behind():
             self.books.fault(f"left behind: {told}")
 
 

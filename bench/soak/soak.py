@@ -44,6 +44,7 @@ _FLAGS = (
 _LIMIT_SECONDS = 60.0
 #: Whoever is refused comes back a little later, and asks for something else.
 _REFUSED, _RETRY_SECONDS = 503, 0.25
+_LOOKS = 8
 #: What is kept is looked after once a second.
 _SWEEP_SECONDS = 1.2
 #: Clients that read nothing wake up behind the proxy's patience.
@@ -172,7 +173,12 @@ class _Soak:
             print(f"{(time.monotonic() - began) / 60:.0f} min · " + " · ".join(told), flush=True)
 
     async def _count(self, side: Side) -> None:
-        side.after = await asyncio.to_thread(side.proxy.census)
+        # What is only late is gone in a while, and what leaks is not.
+        for _ in range(_LOOKS):
+            side.after = await asyncio.to_thread(side.proxy.census)
+            if not side.left_behind():
+                break
+            await asyncio.sleep(_SWEEP_SECONDS)
         side.cpu_seconds = sum(side.proxy.clocks.values())
         side.books.read(side.proxy.new_lines())
         side.books.close()
