@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows lock dashboard dashboard-pictures docs docs-serve reference clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures docs docs-serve reference clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -47,6 +47,15 @@ bench-quick: ## The same with the main ones, to build/bench/quick/ (8 minutes)
 
 resume-shows: ## Measure what resume costs, under which failures it holds and what it leaves, to docs/resume-measurements.md (15 minutes)
 	@scripts/resume-shows
+
+soak: ## Load and random faults for an hour, then nothing may be missing or left; HOURS= SECONDS= SEED= LOAD=; to docs/soak.md
+	@scripts/soak soak $(if $(HOURS),--hours $(HOURS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LOAD),--load $(LOAD))
+
+storm: ## 8,000 streams, 1 % of them hit by a fault in every second (12 minutes, two quiet cores); STREAMS= SECONDS= SEED=
+	@scripts/soak storm $(if $(STREAMS),--streams $(STREAMS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+kill-shows: ## SIGKILL under load: what readers lose and are told, to docs/soak.md (1 minute)
+	@scripts/soak kill
 
 pod-shows: ## Play the end of a pod on real processes, and write what became of its streams to docs/drain.md (2 minutes)
 	@scripts/pod-shows

@@ -81,10 +81,10 @@ class ClientProtocol(HttpToolsProtocol):
 
     def close(self) -> None:
         """Close the connection after what was sent, or reset it when the client does not read; idempotent."""
+        self._forget_response()  # closing, too: the client may have gone in this moment
         if self.flow.write_paused:
             self.abort()
         elif not self.transport.is_closing():
-            self._forget_response()
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.abort)
             self.transport.close()

@@ -121,6 +121,18 @@ async def test_an_abort_is_no_mistake_of_the_app(caplog: pytest.LogCaptureFixtur
     assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
 
 
+async def test_an_ending_in_the_moment_of_the_client_s_own_is_no_mistake_of_the_app() -> None:
+    """The connection is closing and not lost yet: the app may return now, and has left nothing undone."""
+    async with running() as server, server.client() as client:
+        client.ask("/stream")
+        await client.until(b"one")
+        (connection,) = [one for one in gc.get_objects() if isinstance(one, ClientProtocol)]
+        connection.transport.close()
+        assert not connection.cycle.disconnected
+        connection.close()
+        assert connection.cycle.disconnected
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_a_connection_can_be_ended_after_a_whole_answer(ending: str) -> None:
     """Then it is only not kept."""

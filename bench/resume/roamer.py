@@ -51,12 +51,15 @@ class Roamer:
         dice: Its own.
         tokens: How many the answer has.
         patience_seconds: It gives up after this time without any event.
+        stay_seconds: How long it stays on one connection, least and most.
 
     Attributes:
         begun: Done when it has its stream's first event.
         verdict: How it ended; None until then.
         troubles: What came in between, by name.
         visits: How many connections it had an answer on.
+        cut_at: When connections were lost, by the loop's clock.
+        path: Where its stream is to be had again; empty until it knows.
     """
 
     name: str
@@ -64,12 +67,14 @@ class Roamer:
     dice: random.Random
     tokens: int
     patience_seconds: float
+    stay_seconds: tuple[float, float] = _STAY_SECONDS
     ledger: Ledger = field(init=False)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     verdict: str | None = None
     troubles: Counter[str] = field(default_factory=Counter)
     visits: int = 0
-    _path: str = ""
+    cut_at: list[float] = field(default_factory=list)
+    path: str = ""
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.tokens)
@@ -80,6 +85,8 @@ class Roamer:
         had, progress, told = 0, loop.time(), ""
         while self.verdict is None:
             trouble = await self._visit(self.dice.choice(self.ports))
+            if trouble == "cut":
+                self.cut_at.append(loop.time())
             if trouble is not None:
                 self.troubles[trouble] += 1
                 told = trouble if trouble.isdigit() or trouble.startswith(_PASSING) else told
@@ -113,11 +120,11 @@ class Roamer:
             writer.transport.abort()
 
     def _request(self) -> bytes:
-        if not self._path:
+        if not self.path:
             own = ("X-SSE-Resume: on", f"Idempotency-Key: {self.name}")
             return request_for(CHAT, max_tokens=self.tokens, headers=own)
         told = b"Last-Event-ID: %b\r\n" % self.ledger.last_id if self.ledger.last_id else b""
-        head = f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n"
+        head = f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n"
         return head.encode() + told + b"\r\n"
 
     async def _answered(self, head: bytes, reader: asyncio.StreamReader) -> str | None:
@@ -126,15 +133,15 @@ class Roamer:
             self.verdict = _FINAL.get(status)
             return str(status)
         self.visits += 1
-        if not self._path:
+        if not self.path:
             headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
             if "location" not in headers:
                 return f"not kept: {headers.get('x-sse-resume')}"
-            self._path = headers["location"]
+            self.path = headers["location"]
         body = ResponseReader()
         body.feed(head)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.dice.uniform(*_STAY_SECONDS)):
+            async with asyncio.timeout(self.dice.uniform(*self.stay_seconds)):
                 return await self._read(body, reader)
         return None
 

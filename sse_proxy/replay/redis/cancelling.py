@@ -1,7 +1,10 @@
-"""Cancellation that is not lost on the way through the client of Redis.
+"""Cancellation that is not lost on the way through the client of Redis, and lost connections that are told as such.
 
 redis-py (seen with 8.1) returns a reply as if nothing had happened where its task was cancelled in the moment in which
 the reply came. A reader's heartbeat, a deadline or the end of the process would wait for ever.
+
+Where a connection is lost in the moment in which it is written to, uvloop raises a `RuntimeError`, which redis-py lets
+through: to whoever asks, the store would not be down but broken.
 """
 
 from __future__ import annotations
@@ -14,12 +17,24 @@ __all__ = ["not_swallowing"]
 
 _T = TypeVar("_T")
 
+#: In what uvloop says of a transport that is closed.
+_LOST = "the handler is closed"
+
 
 async def not_swallowing(waiting: Awaitable[_T]) -> _T:
-    """The result of *waiting*; raises `asyncio.CancelledError` if this task was cancelled meanwhile."""
+    """The result of *waiting*; raises `asyncio.CancelledError` if this task was cancelled meanwhile.
+
+    Raises:
+        ConnectionResetError: the connection was lost before it could be written to.
+    """
     task = asyncio.current_task()
     before = 0 if task is None else task.cancelling()
-    result = await waiting
+    try:
+        result = await waiting
+    except RuntimeError as error:
+        if _LOST not in str(error):
+            raise
+        raise ConnectionResetError("the connection to the store was lost") from error
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
     return result
