@@ -6,20 +6,22 @@ With ``resume`` there is a journal beside them: the middleware fills it, the rou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 from starlette.types import ASGIApp, Scope
 
 from .core.dialects import dialect_for
 from .core.probing import PROBE
+from .core.target import HOME
 from .errors import SSEProxyError
 from .gate import Gate
 from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
+from .playground import Playground
 from .probe import Probe
 from .proxy import ReverseProxy
 from .replay.base import Journal
@@ -48,6 +50,7 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     upstream_ready: Callable[[], bool] = lambda: True,
     tracer_provider: TracerProvider | None = None,
+    menu: Mapping[str, object] | None = None,
 ) -> ASGIApp:
     """The proxy of *settings* as an ASGI app; its lifespan closes the transport, and the store of streams.
 
@@ -58,6 +61,7 @@ def create_app(
         transport: Towards the upstream; None makes one for ``settings.upstream``.
         upstream_ready: What ``/-/sse-proxy/readyz`` asks.
         tracer_provider: Of OpenTelemetry: where spans go; None: to the global one, if ``tracing`` is on.
+        menu: What there is to try at the upstream, for the playground's page (`demo.menu`); None: nobody knows.
 
     Raises:
         ValueError: *settings* name no upstream, a file that cannot be used, or tracing without OpenTelemetry.
@@ -66,25 +70,50 @@ def create_app(
         raise ValueError("upstream: not set, expected the LLM server's base URL")
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
-    attaching = resumption = None
-    if (journal := _journal(settings, metrics)) is not None:
-        attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
-        resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
     transport = create_transport(settings) if transport is None else transport
-    proxy = ReverseProxy(settings, transport, on_shutdown=None if journal is None else journal.close)
-    middleware = SSEMiddleware(
-        proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
-    )
+    kept = _kept(settings, metrics, lifecycle)
+    named = _named(settings, lifecycle, kept.attaching)
+    proxy, app = _behind_the_gate(settings, transport, kept, metrics=metrics, lifecycle=lifecycle)
+    if settings.playground:
+        playground = Playground(settings, upstream=proxy, proxy=app, metrics=metrics, lifecycle=lifecycle, menu=menu)
+        app, named[HOME] = playground.app, playground
     return Gate(
-        Router(middleware, settings, attaching),
+        app,
         settings,
         lifecycle=lifecycle,
         metrics=metrics,
         upstream_ready=upstream_ready,
         tracing=open_tracing(enabled=settings.tracing, provider=tracer_provider),
-        named=_named(settings, lifecycle, attaching),
+        named=named,
         render=_render,
     )
+
+
+class _Kept(NamedTuple):
+    """What keeps streams for those who come back; all None where nothing does."""
+
+    journal: Journal | None = None
+    attaching: Attaching | None = None
+    resumption: Resumption | None = None
+
+
+def _kept(settings: Settings, metrics: Metrics, lifecycle: Lifecycle) -> _Kept:
+    if (journal := _journal(settings, metrics)) is None:
+        return _Kept()
+    attaching = Attaching(journal, metrics=metrics, lifecycle=lifecycle)
+    resumption = Resumption(journal, attaching, detach_seconds=settings.detach_seconds, clock=_CLOCK)
+    return _Kept(journal, attaching, resumption)
+
+
+def _behind_the_gate(
+    settings: Settings, transport: httpx.AsyncBaseTransport, kept: _Kept, *, metrics: Metrics, lifecycle: Lifecycle
+) -> tuple[ReverseProxy, ASGIApp]:
+    """The reverse proxy alone, and with all that its streams have around them."""
+    proxy = ReverseProxy(settings, transport, on_shutdown=None if kept.journal is None else kept.journal.close)
+    middleware = SSEMiddleware(
+        proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=kept.resumption, owns_app=True
+    )
+    return proxy, Router(middleware, settings, kept.attaching)
 
 
 def _named(settings: Settings, lifecycle: Lifecycle, attaching: Attaching | None) -> dict[str, ASGIApp]:

@@ -46,6 +46,7 @@ FLOORS = (
         "listener",
         "middleware",
         "obeyed",
+        "playground",
         "probe",
         "proxy",
         "readiness",

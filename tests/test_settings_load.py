@@ -181,7 +181,6 @@ def test_a_low_heartbeat_is_a_warning(tmp_path: Path) -> None:
             {"max_buffer_bytes": "x"},
             'max_buffer_bytes: "x" (flag --max-buffer-bytes) is not in this version, expected 536870912',
         ),
-        ({"playground": True}, "playground: true (flag --playground) is not in this version, expected false"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -112,7 +112,6 @@ def test_a_validation_error_does_not_show_what_was_given() -> None:
     "name, value",
     [
         ("max_buffer_bytes", 1),
-        ("playground", True),
     ],
 )
 def test_settings_of_later_versions_have_their_default_only(name: str, value: object) -> None:

@@ -14,7 +14,8 @@ upstream. It answers
 - ``GET /v1/models``, ``/health``, ``/json``, ``/download?bytes=N``; ``/upload``, a sink; any method on ``/echo`` and
   below it: what arrived, as JSON.
 
-``GET /mock/stats`` tells what became of the requests, ``?id=NAME`` of the one that carried ``X-Mock-Id: NAME``;
+``GET /mock/stats`` tells what became of the requests, ``?id=NAME`` of the one that carried ``X-Mock-Id: NAME``, of
+several the latest, and how many they were; ``?ids=NAME,NAME`` of those among them that there have been;
 ``POST /mock/reset`` forgets them.
 
 Knobs: a query parameter, or the header ``X-Mock-<Knob>`` (``X-Mock-Stall-After``) for SDKs; the query wins.
@@ -62,7 +63,8 @@ one with the lowest N happens.
 from __future__ import annotations
 
 from .defects import expected_text
+from .menu import menu
 from .mock import create_mock
 from .text import answer
 
-__all__ = ["answer", "create_mock", "expected_text"]
+__all__ = ["answer", "create_mock", "expected_text", "menu"]

@@ -48,7 +48,7 @@ __all__ = ["FILE_ONLY", "NOT_IN_THIS_VERSION", "Settings"]
 FILE_ONLY = frozenset({"routes"})
 
 #: Settings that exist with their default only; setting another value is refused.
-NOT_IN_THIS_VERSION = ("max_buffer_bytes", "playground")
+NOT_IN_THIS_VERSION = ("max_buffer_bytes",)
 
 # The first cannot be given without the second.
 _NEEDS = {
@@ -183,7 +183,9 @@ class Settings(BaseModel):
     json_keepalive_seconds: Seconds = Field(
         0.0, description="Spaces in front of a late JSON answer that is no stream, so that no hop cuts it; 0 = off."
     )
-    playground: Switch = Field(default=False, description="Pages to try things on, under /-/sse-proxy/.")
+    playground: Switch = Field(
+        default=False, description="The page at /-/sse-proxy/: a stream with and without the proxy, side by side."
+    )
     probe: Switch = Field(default=False, description="The doctor's test stream, /-/sse-proxy/probe.")
     log_level: LogLevel = Field("info", description="debug, info, warning, error or critical.")
     log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal, else json.")
