@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -16,9 +18,22 @@ from typing import Any
 
 from .conftest import LIMIT_SECONDS, require_component
 
-__all__ = ["DESKTOP", "PHONE", "Driver", "Page", "driving"]
+__all__ = ["DESKTOP", "PHONE", "Driver", "Page", "demo", "driving"]
 
 _SCRIPT = Path(__file__).parent / "js" / "playground.mjs"
+
+#: A function of a page: what the card of a lane shows.
+_CARD = """
+    const card = (name) => {
+      const element = document.querySelector(`#lane-${name}`);
+      const pick = (part) => element.querySelector(part).textContent;
+      const numbers = [...element.querySelectorAll("dt")].map((one) => [one.textContent, one.nextSibling.textContent]);
+      return {
+        head: pick("b"), more: pick(".more"), after: pick(".after"), text: pick(".text"), raw: pick(".raw"),
+        chain: pick(".chain"), phase: element.dataset.phase, outcome: element.dataset.outcome ?? "",
+        ...Object.fromEntries(numbers),
+      };
+    };"""
 
 #: Width and height of a window.
 DESKTOP = (1280, 900)
@@ -119,17 +134,27 @@ class Page:
 
     async def lane(self, name: str) -> dict[str, str]:
         """What the card of the lane *name* (``upstream``, ``proxy``) shows, by the labels that it has."""
-        source = """
-            const card = document.querySelector(`#lane-${given}`);
-            const pick = (name) => card.querySelector(name).textContent;
-            const numbers = [...card.querySelectorAll("dt")].map((t) => [t.textContent, t.nextSibling.textContent]);
-            return {
-              head: pick("b"), more: pick(".more"), after: pick(".after"), text: pick(".text"), raw: pick(".raw"),
-              chain: pick(".chain"), phase: card.dataset.phase, outcome: card.dataset.outcome ?? "",
-              ...Object.fromEntries(numbers),
-            };"""
-        told: dict[str, str] = await self.value(source, name)
+        told: dict[str, str] = await self.value(f"{_CARD} return card(given);", name)
         return told
+
+    async def sweep(self, switch: str, values: Sequence[str]) -> list[tuple[dict[str, str], dict[str, str]]]:
+        """Both lanes, as `lane` tells them, after a run with each of *values* of the select *switch*, one by one."""
+        source = f"""{_CARD}
+            const select = document.getElementById(given[0]);
+            const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            return (async () => {{
+              const told = [];
+              for (const value of given[1]) {{
+                select.value = value;
+                for (const kind of ["input", "change"]) select.dispatchEvent(new Event(kind, {{ bubbles: true }}));
+                document.querySelector("#run").click();
+                do await frame(); while (!document.querySelector("#status").dataset.done);
+                told.push([card("upstream"), card("proxy")]);
+              }}
+              return told;
+            }})();"""
+        told = await self.value(source, [switch, list(values)])
+        return [(left, right) for left, right in told]
 
     async def marks(self) -> list[list[str]]:
         """The rows of the table under the timeline: time, lane, what, more."""
@@ -140,10 +165,10 @@ class Page:
         )
         return rows
 
-    async def complaints(self) -> list[str]:
-        """Console errors, exceptions, failed requests and requests to other machines so far."""
+    async def complaints(self, *, but: str = r"^$") -> list[str]:
+        """Console errors, exceptions, failed requests and requests to other machines so far, *but* expected ones."""
         found: list[str] = await self.do("complaints")
-        return found
+        return [complaint for complaint in found if not re.search(but, complaint)]
 
     async def close(self) -> None:
         await self.do("close")
@@ -174,3 +199,28 @@ async def driving() -> AsyncIterator[Driver]:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+@asynccontextmanager
+async def demo(*flags: str) -> AsyncIterator[str]:
+    """The URL of the page of a running ``sse-proxy demo``, which is ended at the end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sse_proxy", "demo", "--port", "0", "--admin-port", "0"),
+        *("--drain-delay-seconds", "0", "--drain-seconds", "0", *flags),
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    follower: asyncio.Task[bytes] | None = None
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while not (found := re.search(rb"page +(http://\S+)", line := await process.stdout.readline())):
+                assert line, "the demo ended"
+        follower = asyncio.create_task(process.stdout.read())
+        yield found[1].decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        if follower is not None:
+            assert b"Traceback" not in await follower

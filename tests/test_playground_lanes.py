@@ -215,6 +215,12 @@ async def test_a_hop_that_holds_everything_has_its_limit() -> None:
     assert [len(data or b"") for data in await through("all", told, *[piece(1 << 20)] * 5)] == [0, 4 << 20]
 
 
+async def test_a_slow_line_takes_small_pieces() -> None:
+    """Whoever sends waits for each of them."""
+    passed = await through("slow", head(), piece(9000), piece(5, more=False))
+    assert [len(data or b"") for data in passed] == [0, 8192, 808, 5, 0]
+
+
 async def test_no_hop_changes_nothing() -> None:
     """Each piece when it comes, an empty one only where it is the end."""
     assert await through("none", head(), piece(1), piece(0), piece(0, more=False)) == [None, b"x", b""]

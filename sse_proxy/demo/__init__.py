@@ -41,6 +41,7 @@ error_form          nested     ``flat``: Responses' other error shape; OpenAI ch
 status              none       this HTTP status, 200 to 599, with a JSON error of the dialect
 body                stream     ``html``, ``json``, ``empty``: a 200 with just that instead of a stream
 huge                0          the second token is this many letters long (at most 256 MiB), its event a bit longer
+wide                0          every token is this many letters longer, at most 65536
 separators          false      the first token ends with U+2028, U+2029 and U+0085, unescaped
 encoding            identity   ``gzip``, ``deflate``, ``br``, ``zstd``: content coding, flushed at every write
 content_type        the right  another Content-Type; ``none`` sends none

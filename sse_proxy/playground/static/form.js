@@ -3,8 +3,8 @@ import { credentials, HERE, ROOT } from "./api.js";
 import { APIS } from "./apis.js";
 import { element } from "./view.js";
 
-// What a slow client is given to read: more than all buffers on the way can take.
-const SLOW_TOKENS = 200_000;
+// What a slow client is given to read, as fast as it can be written: more than the buffers on the way can take.
+const LONG = { tokens: 10_000, wide: 8192, rate: 0 };
 
 const FATES = [
   ["none", "goes on to the end"],
@@ -21,12 +21,13 @@ const HOPS = [
 ];
 const PACES = [
   ["fast", "reads at once"],
-  ["slow", "reads slowly, a long answer"],
+  ["slow", "reads 64 KiB a second"],
 ];
 export const HOP_TEXTS = {
   none: "",
   nginx: "hop that collects 4 KiB, unless told X-Accel-Buffering: no",
   all: "hop that holds everything until the end",
+  slow: "line that takes 64 KiB a second",
 };
 
 // Label, and what of the switches it changes.
@@ -58,7 +59,7 @@ export class Form {
     fill(field("dialect"), this.dialects.map(({ name, label }) => [name, label]));
     fill(field("fate"), FATES);
     fill(field("hop"), HOPS);
-    fill(field("pace"), this.menu ? PACES : [PACES[0], ["slow", "reads slowly"]]);
+    fill(field("pace"), PACES);
     document.querySelectorAll(".demo").forEach((part) => (part.hidden = !this.menu));
     document.querySelectorAll(".serve").forEach((part) => (part.hidden = Boolean(this.menu)));
     field("resume").checked = about.resume;
@@ -78,8 +79,9 @@ export class Form {
     return field("pace").value === "slow";
   }
 
+  // What stands between the lanes and the page; a slow client is a slow line of its own.
   get hop() {
-    return field("hop").value;
+    return this.slow ? "slow" : field("hop").value;
   }
 
   // Another dialect: other defects have a meaning, and in front of a real upstream another path and body.
@@ -109,7 +111,7 @@ export class Form {
     const value = (name) => field(name).value;
     const gap = Number(value("gap"));
     const knobs = this.slow
-      ? { tokens: SLOW_TOKENS, rate: 0 }
+      ? { ...LONG }
       : { tokens: Number(value("tokens")), rate: gap ? Number((1000 / gap).toFixed(3)) : 0 };
     if (Number(value("prefill"))) knobs.prefill = Number(value("prefill"));
     if (value("defect") !== "none") knobs.defect = value("defect");

@@ -4,8 +4,6 @@ import { Wire } from "./wire.js";
 
 // How long the page is away after its line was cut.
 const AWAY_MS = 1000;
-// A slow client takes what there is, and then looks at it for so long.
-const SLOW_MS = 250;
 // More marks than that are counted, not kept: a fast stream would fill the memory.
 const MOST_MARKS = 5000;
 
@@ -23,7 +21,7 @@ export class Lane {
     Object.assign(this, {
       phase: "idle", status: 0, text: "", marks: [], wire: new Wire(), requestId: "", told: "", location: "",
       events: 0, beats: 0, unreadable: 0, bytes: 0, resumes: 0, first: null, gap: 0, lastEvent: null, lastBytes: null,
-      lastId: "", finished: false, resumed: null, lost: "",
+      lastId: "", finished: false, resumed: null, lost: "", over: null,
     });
   }
 
@@ -49,6 +47,7 @@ export class Lane {
       this.phase = this.phase === "away" ? "stop" : end;
       break;
     }
+    this.over = this.clock();
     this.changed();
   }
 
@@ -60,13 +59,14 @@ export class Lane {
 
   // The user has read enough. A stream that is kept would be generated on, so it has to be stopped by its name.
   async stop() {
-    if (this.location) await fetch(this.location, { method: "DELETE", headers: this.#token() }).catch(() => {});
     if (this.phase === "away") this.phase = "stop";
     this.#end("stop");
+    if (this.location) await fetch(this.location, { method: "DELETE", headers: this.#token() }).catch(() => {});
   }
 
+  // What is learnt of the lane after its end belongs to its end.
   mark(kind, detail = "") {
-    if (this.marks.length < MOST_MARKS || kind !== "event") this.marks.push({ at: this.clock(), kind, detail });
+    if (this.marks.length < MOST_MARKS || kind !== "event") this.marks.push({ at: this.over ?? this.clock(), kind, detail });
   }
 
   #end(why) {
@@ -143,8 +143,6 @@ export class Lane {
       this.wire.feed(value);
       reader.feed(value).forEach((block) => this.#take(block));
       this.changed();
-      // Nothing is read meanwhile: the buffers fill, the browser's and the sockets', and then whoever writes has to wait.
-      if (this.request.slow) await pause(SLOW_MS);
     }
     reader.end().forEach((block) => this.#take(block));
     this.mark("end", "the body ended");
@@ -165,7 +163,7 @@ export class Lane {
       return this.mark("error", detail);
     }
     if (kind === "last") this.finished = true;
-    this.events += 1;
+    if (!this.told) this.events += 1; // what follows an error only ends it
     if (text && this.first === null) this.first = now;
     if (this.lastEvent !== null) this.gap = Math.max(this.gap, now - this.lastEvent);
     this.lastEvent = now;

@@ -157,7 +157,7 @@ class Page {
     const hop = HOP_TEXTS[this.form.hop];
     this.views[0].chain([server, hop, "this page"].filter(Boolean).join(" → "));
     this.views[1].chain([server, "sse-proxy", hop, "this page"].filter(Boolean).join(" → "));
-    byId("tokens").disabled = byId("gap").disabled = this.form.slow;
+    byId("tokens").disabled = byId("gap").disabled = byId("hop").disabled = this.form.slow;
     this.code.refresh();
   }
 

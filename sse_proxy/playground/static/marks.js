@@ -20,8 +20,8 @@ export const MARKS = {
     label: "unreadable",
     colour: "--unreadable",
     draw(ctx, x, y) {
-      line(ctx, [x - 5, y - 5], [x + 5, y + 5]);
-      line(ctx, [x - 5, y + 5], [x + 5, y - 5]);
+      line(ctx, [x - 5, y - 21], [x + 5, y - 11]);
+      line(ctx, [x - 5, y - 11], [x + 5, y - 21]);
     },
   },
   repair: {
@@ -107,6 +107,9 @@ export function sharp(canvas, width, height) {
   return ctx;
 }
 
+// These stand above the row, where no other mark hides them.
+const ABOVE = new Set(["repair", "unreadable"]);
+
 export function fillLegend(list) {
   const colours = pageColours();
   list.replaceChildren();
@@ -114,7 +117,7 @@ export function fillLegend(list) {
     const item = document.createElement("li");
     const canvas = document.createElement("canvas");
     canvas.setAttribute("aria-hidden", "true");
-    drawMark(sharp(canvas, 18, 18), kind, 9, kind === "repair" ? 25 : 9, colours);
+    drawMark(sharp(canvas, 18, 18), kind, 9, ABOVE.has(kind) ? 25 : 9, colours);
     item.append(canvas, label);
     list.append(item);
   }

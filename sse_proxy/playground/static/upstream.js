@@ -6,6 +6,9 @@ const EVERY_MS = 700;
 // After a run the upstream gets a while to notice; then the page stops asking.
 const TRIES_AFTER = 12;
 
+// Of what the upstream writes between two looks: so much more than is read may be in its own next write.
+const SLACK_BYTES = 131_072;
+
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 const ENDS = {
@@ -26,7 +29,7 @@ export class Upstream {
   async watch(lanes) {
     if (!this.stats) return;
     const turn = (this.turn += 1);
-    const before = lanes.map(() => -1);
+    const before = lanes.map(() => ({ written: -Infinity, read: 0 }));
     let tries = 0;
     while (turn === this.turn && tries < TRIES_AFTER) {
       await pause(EVERY_MS);
@@ -50,13 +53,15 @@ export class Upstream {
   #show(told, lane, at, before) {
     if (!told) return "unknown";
     this.told(at, this.#text(told, lane, before[at]));
-    before[at] = told.bytes_sent;
+    before[at] = { written: told.bytes_sent, read: lane.bytes };
     return told.state;
   }
 
   #text(told, lane, before) {
     if (told.state === "running" && lane.request?.slow) {
-      const waits = told.bytes_sent === before ? "; it waits now, since nobody takes more" : "";
+      // With back-pressure no more is written than is read, but for what is on its way.
+      const isHeld = told.bytes_sent - before.written <= 2 * (lane.bytes - before.read) + SLACK_BYTES;
+      const waits = isHeld && told.bytes_sent > 4 * lane.bytes ? "; it waits now, since nobody takes more" : "";
       return `The upstream has written ${bytesText(told.bytes_sent)}, this client has read ${bytesText(lane.bytes)}${waits}.`;
     }
     if (told.state === "running") return lane.running ? "" : "The upstream is still generating.";

@@ -35,7 +35,7 @@ function streaming(lane, now) {
 }
 
 function ended(lane) {
-  if (lane.told) return ["bad", "!", `Error: ${lane.told}`, `after ${times(lane.events, "event")}; the client knows what it is at`];
+  if (lane.told) return ["bad", "!", `Error: ${lane.told}`, `after ${times(lane.events, "event")}; the client knows where it stands`];
   const doubts = [];
   if (lane.unreadable) doubts.push(`${times(lane.unreadable, "block")} could not be read`);
   if (!lane.text) doubts.push("it shows no text at all");
