@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures playground-pictures clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,13 @@ dashboard-pictures: ## Run proxies under a real Prometheus and draw the dashboar
 	@scripts/setup-venv bench
 	@scripts/setup-system prometheus
 	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m bench.observability pictures
+
+playground-pictures: ## Run the demo's page in a real Chromium and draw it, to docs/playground/ (1 minute)
+	@scripts/setup-venv dev
+	@scripts/setup-js
+	@scripts/setup-system chromium
+	@scripts/unpack-packages $(VENV)/fonts fonts-noto-color-emoji fonts-wqy-microhei
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m tests.playground_pictures $(VENV)/fonts
 
 clean: ## Remove what the other targets made here (not the cached llama-server and model)
 	@rm -rf $(VENV) tests/js/node_modules build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -62,9 +62,14 @@ const COMMANDS = {
     const { violations } = await page.evaluate(() => globalThis.axe.run());
     return violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html, failureSummary }) => `${html}: ${failureSummary}`) }));
   },
-  async shot({ page, path, selector, full }) {
-    if (selector) await page.locator(selector).screenshot({ path });
-    else await page.screenshot({ path, fullPage: Boolean(full) });
+  // From the top of the page down to the end of an element.
+  async shot({ page, path, selector }) {
+    await page.mouse.move(0, 0);
+    const height = await page.$eval(selector, (element) => {
+      const { left, bottom } = element.getBoundingClientRect();
+      return Math.ceil(bottom + window.scrollY + Math.min(left, 16));
+    });
+    await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: page.viewportSize().width, height } });
   },
   complaints: ({ complaints }) => complaints,
   asked: ({ asked }) => asked,

@@ -36,9 +36,9 @@ export const MARKS = {
     label: "error told",
     colour: "--error",
     draw(ctx, x, y) {
-      ctx.strokeRect(x - 7, y - 7, 14, 14);
-      line(ctx, [x, y - 4], [x, y + 1]);
-      ctx.fillRect(x - 1, y + 3, 2, 2);
+      ctx.strokeRect(x - 7, y - 24, 14, 14);
+      line(ctx, [x, y - 21], [x, y - 16]);
+      ctx.fillRect(x - 1, y - 14, 2, 2);
     },
   },
   end: {
@@ -108,7 +108,7 @@ export function sharp(canvas, width, height) {
 }
 
 // These stand above the row, where no other mark hides them.
-const ABOVE = new Set(["repair", "unreadable"]);
+const ABOVE = new Set(["repair", "unreadable", "error"]);
 
 export function fillLegend(list) {
   const colours = pageColours();
@@ -117,7 +117,7 @@ export function fillLegend(list) {
     const item = document.createElement("li");
     const canvas = document.createElement("canvas");
     canvas.setAttribute("aria-hidden", "true");
-    drawMark(sharp(canvas, 18, 18), kind, 9, ABOVE.has(kind) ? 25 : 9, colours);
+    drawMark(sharp(canvas, 18, 18), kind, 9, ABOVE.has(kind) ? 26 : 9, colours);
     item.append(canvas, label);
     list.append(item);
   }
