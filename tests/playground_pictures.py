@@ -63,9 +63,8 @@ async def _open(driver: Driver, url: str, *, size: tuple[int, int] = DESKTOP, sc
 async def _settled(page: Page) -> None:
     """Return when the proxy and the upstream have told what became of the run, and nothing has the focus."""
     for lane in ("upstream", "proxy"):
-        await page.until(
-            "return document.querySelector(`#lane-${given} .after`).textContent.includes('upstream')", lane
-        )
+        told = "return /upstream (sent|noticed|died)/.test(document.querySelector(`#lane-${given} .after`).textContent)"
+        await page.until(told, lane)
     await page.until("return document.querySelector('#lane-proxy').dataset.outcome")
     await page.value("document.activeElement.blur()")
 

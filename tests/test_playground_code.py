@@ -32,7 +32,7 @@ JS = Path(__file__).parent / "js"
 RUN = {
     "openai_chat": ("curl", "js", "httpx", "openai", "openai-js"),
     "openai_responses": ("js", "httpx", "openai", "openai-js"),
-    "openai_completions": ("js", "httpx", "openai"),
+    "openai_completions": ("js", "httpx"),
     "anthropic": ("js", "httpx", "anthropic"),
     "gemini": ("js", "httpx"),
     "ollama": ("js", "httpx"),
