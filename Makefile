@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures docs docs-serve reference clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures playground-pictures docs docs-serve reference clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,13 @@ dashboard-pictures: ## Run proxies under a real Prometheus and draw the dashboar
 	@scripts/setup-venv bench
 	@scripts/setup-system prometheus
 	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m bench.observability pictures
+
+playground-pictures: ## Run the demo's page in a real Chromium and draw it, to docs/playground/ (1 minute)
+	@scripts/setup-venv dev
+	@scripts/setup-js
+	@scripts/setup-system chromium
+	@scripts/unpack-packages $(VENV)/fonts fonts-noto-color-emoji fonts-wqy-microhei
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m tests.playground_pictures $(VENV)/fonts
 
 docs: ## Build the documentation site, strictly, to build/site
 	@scripts/setup-venv dev

@@ -6,7 +6,7 @@ from typing import get_args
 
 from pydantic.fields import FieldInfo
 
-from sse_proxy.settings import NOT_IN_THIS_VERSION, Settings
+from sse_proxy.settings import Settings
 from sse_proxy.settings.routes import Route
 from sse_proxy.settings.values import Accepts
 
@@ -18,7 +18,7 @@ __all__ = ["routes_table", "settings_table", "shown_default"]
 def settings_table() -> str:
     """Every setting in the model's order: its default, what it accepts, what it means."""
     rows = [
-        (code(name), shown_default(field.default), _accepted(field), _meaning(name, field))
+        (code(name), shown_default(field.default), _accepted(field), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
     return table(("setting", "default", "accepted", "meaning"), rows)
@@ -47,11 +47,6 @@ def shown_default(value: object) -> str:
         case tuple():
             return listed(value)
     return code(value)
-
-
-def _meaning(name: str, field: FieldInfo) -> str:
-    later = " *Not in this version.*" if name in NOT_IN_THIS_VERSION else ""
-    return f"{field.description}{later}"
 
 
 def _accepted(field: FieldInfo) -> str:

@@ -6,7 +6,7 @@ With ``resume`` there is a journal beside them: the middleware fills it, the rou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +16,7 @@ from .core.admission import Admission
 from .core.dialects import dialect_for
 from .core.probing import PROBE
 from .core.requests import RequestFacts
+from .core.target import HOME
 from .entrance import Entrance
 from .errors import SSEProxyError
 from .gate import Gate
@@ -23,6 +24,7 @@ from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
 from .middleware import SSEMiddleware
+from .playground import Playground
 from .probe import Probe
 from .proxy import ReverseProxy
 from .replay.stores import open_journal
@@ -51,6 +53,7 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     upstream_ready: Callable[[], bool] = lambda: True,
     tracer_provider: TracerProvider | None = None,
+    menu: Mapping[str, object] | None = None,
 ) -> ASGIApp:
     """The proxy of *settings* as an ASGI app; its lifespan closes the transport, and the store of streams.
 
@@ -61,6 +64,7 @@ def create_app(
         transport: Towards the upstream; None makes one for ``settings.upstream``.
         upstream_ready: What ``/-/sse-proxy/readyz`` asks.
         tracer_provider: Of OpenTelemetry: where spans go; None: to the global one, if ``tracing`` is on.
+        menu: What there is to try at the upstream, for the playground's page (`demo.menu`); None: nobody knows.
 
     Raises:
         ValueError: *settings* name no upstream, a file that cannot be used, or tracing without OpenTelemetry.
@@ -70,30 +74,46 @@ def create_app(
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
     metrics.holds(lifecycle.ledger)
-    resumption = _resumption(settings, metrics, lifecycle)
-    attaching = None if resumption is None else resumption.attaching
     transport = create_transport(settings, ledger=lifecycle.ledger) if transport is None else transport
-    proxy = ReverseProxy(settings, transport, on_shutdown=None if resumption is None else resumption.close)
-    middleware = SSEMiddleware(
-        proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
-    )
+    resumption = _resumption(settings, metrics, lifecycle)
+    named = _named(settings, lifecycle, resumption)
+    proxy, app = _behind_the_gate(settings, transport, resumption, metrics=metrics, lifecycle=lifecycle)
+    if settings.playground:
+        playground = Playground(settings, upstream=proxy, proxy=app, metrics=metrics, lifecycle=lifecycle, menu=menu)
+        app, named[HOME] = playground.app, playground
     return Gate(
-        Router(middleware, settings, attaching),
+        app,
         settings,
         lifecycle=lifecycle,
         metrics=metrics,
         upstream_ready=upstream_ready,
         tracing=open_tracing(enabled=settings.tracing, provider=tracer_provider),
-        named=_named(settings, lifecycle, attaching),
+        named=named,
         render=_render,
     )
 
 
-def _named(settings: Settings, lifecycle: Lifecycle, attaching: Attaching | None) -> dict[str, ASGIApp]:
+def _behind_the_gate(
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport,
+    resumption: Resumption | None,
+    *,
+    metrics: Metrics,
+    lifecycle: Lifecycle,
+) -> tuple[ReverseProxy, ASGIApp]:
+    """The reverse proxy alone, and with all that its streams have around them."""
+    proxy = ReverseProxy(settings, transport, on_shutdown=None if resumption is None else resumption.close)
+    middleware = SSEMiddleware(
+        proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
+    )
+    return proxy, Router(middleware, settings, None if resumption is None else resumption.attaching)
+
+
+def _named(settings: Settings, lifecycle: Lifecycle, resumption: Resumption | None) -> dict[str, ASGIApp]:
     """Who answers for the reserved names that have an application of their own."""
     named: dict[str, ASGIApp] = {}
-    if attaching is not None:
-        named[STREAMS] = Endpoints(attaching, settings)
+    if resumption is not None:
+        named[STREAMS] = Endpoints(resumption.attaching, settings)
     if settings.probe:
         named[PROBE] = Probe(settings, lifecycle=lifecycle)
     return named

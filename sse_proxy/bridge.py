@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .core.clients import COMMON, is_event_source, variant_of
 from .core.cursor import Cursor, parse_event_id, told_event_ids
 from .core.documents import json_object
+from .core.foreign import is_foreign
 from .core.headers import RawHeaders, accepts, content_length, first, media_type, without
 from .core.numbering import Numbering
 from .core.templates import fill, placeholders
@@ -35,7 +36,6 @@ __all__ = ["Bridge"]
 _DROPPED = frozenset({
     b"content-encoding", b"content-length", b"content-type", b"expect", b"last-event-id", b"transfer-encoding",
 })  # fmt: skip
-_WELCOME_SITES = frozenset({b"same-origin", b"none"})
 #: A bridge has to hold what it is posted, though nothing else may be held (``inspect_request_bytes = 0``).
 _LEAST_MAX_BYTES = 65_536
 
@@ -69,7 +69,7 @@ class Bridge:
             for message in method_refused("a bridge takes GET and POST", allow=b"GET, POST"):
                 await send(message)
             return
-        if _is_foreign(scope):
+        if is_foreign(scope):
             raise Forbidden
         query = dict(
             reversed(parse_qsl(scope.get("query_string", b"").decode(errors="replace"), keep_blank_values=True))
@@ -174,18 +174,3 @@ class _Body:
             message = await self._receive()
             if message["type"] != "http.request":
                 return message
-
-
-def _is_foreign(scope: Scope) -> bool:
-    """Whether a page of another site, which nobody has let in, is behind a request (Fetch Metadata, Origin)."""
-    if scope.get("sse_proxy.welcome"):
-        return False
-    headers = scope["headers"]
-    site = first(headers, b"sec-fetch-site")
-    if site is not None:
-        return site.lower() not in _WELCOME_SITES
-    origin = scope.get("sse_proxy.origin") or first(headers, b"origin")
-    # A browser that does not say (or an origin that is no secure context) gives the host that it knows us by.
-    told = first(headers, b"x-forwarded-host") if scope.get("sse_proxy.trusted") else None
-    host = told or first(headers, b"host") or b""
-    return origin is not None and origin.lower().partition(b"://")[2] != host.lower()

@@ -35,22 +35,13 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .auth import TokenFile, authenticate, client_key
-from .core.headers import (
-    HeaderList,
-    RawHeaders,
-    content_length,
-    first,
-    max_forwards,
-    request_id,
-    tokens,
-    with_max_forwards,
-    without,
-)
+from .core.forwarding import check_forwardable, count_hop
+from .core.headers import HeaderList, RawHeaders, content_length, first, request_id, without
 from .core.owner import owner_of
 from .core.target import own_path, reserved_name
 from .core.trusted import TrustedProxies
 from .cors import CorsPolicy
-from .errors import BadRequest, ClientLeft, NotFound, Refused, RequestTooLarge, SSEProxyError, Unauthorized
+from .errors import ClientLeft, NotFound, Refused, RequestTooLarge, SSEProxyError, Unauthorized
 from .errors_http import error_response, render_plain
 from .exchange import Exchange
 from .handshake import deny_websocket
@@ -71,6 +62,7 @@ class Gate:
     """ASGI app around *app*; lifespan scopes pass, websockets are refused.
 
     *upstream_ready*: what ``/-/sse-proxy/readyz`` asks. *named*: who answers for reserved names, by their first part.
+    One of these may have a set ``unlocked``: full names that it answers without an access token, as they are static.
     *render*: makes error bodies. *clock*: monotonic seconds. *tracing*: begins the traces.
 
     Raises:
@@ -154,9 +146,9 @@ class Gate:
                 return None
         if self._lifecycle.refusing:
             raise Refused("the proxy is shutting down")
-        _check_forwardable(scope["method"], scope["headers"])
-        self._identify(scope)
-        if scope["method"] == "OPTIONS" and not _count_hop(scope):
+        check_forwardable(scope["method"], scope["headers"])
+        self._identify(scope, locked=name not in getattr(app, "unlocked", ()))
+        if scope["method"] == "OPTIONS" and not count_hop(scope):
             await exchange.respond(200, [(b"content-length", b"0")])
             return None
         self._check_size(scope["headers"])
@@ -175,17 +167,17 @@ class Gate:
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
         await exchange.respond(status, [*headers, (b"content-length", b"%d" % len(body))], body)
 
-    def _identify(self, scope: Scope) -> None:
+    def _identify(self, scope: Scope, *, locked: bool) -> None:
         """Find out who is asking, by the token or the address; a token of ours goes no further.
 
         Raises:
-            Unauthorized: tokens are asked for, and there is no known one.
+            Unauthorized: tokens are asked for of what is *locked*, and there is no known one.
         """
         peer = scope["client"][0] if scope.get("client") else None
         token = None
         if STREAMS in self._named:
             scope["sse_proxy.owner"] = owner_of(scope["headers"], self._owner_headers)
-        if self._tokens:
+        if self._tokens and locked:
             token, scope["headers"] = authenticate(scope["headers"], self._tokens, self._clock())
         scope["sse_proxy.trusted"] = self._trusted.trusts(peer)
         address = self._trusted.client_address(peer, scope["headers"])
@@ -224,26 +216,3 @@ class Gate:
         # A drained client must find another replica; the rest of a body that is too large is not worth reading.
         close = isinstance(error, RequestTooLarge) or (isinstance(error, Refused) and self._lifecycle.refusing)
         await exchange.respond(start["status"], start["headers"], body["body"], close=close)
-
-
-def _check_forwardable(method: str, headers: HeaderList) -> None:
-    """Refuse what a gateway cannot pass on.
-
-    Raises:
-        BadRequest: TRACE, which would tell credentials to whoever reads the answer (RFC 9110 § 9.3.8); CONNECT, which
-            is for tunnels; a websocket handshake. Other ``Upgrade`` offers are ignored (§ 7.8).
-    """
-    if method in {"CONNECT", "TRACE"}:
-        raise BadRequest(f"{method} is not supported")
-    if any(offer.partition(b"/")[0] == b"websocket" for offer in tokens(headers, b"upgrade")):
-        raise BadRequest("Upgrade is not supported")
-
-
-def _count_hop(scope: Scope) -> bool:
-    """Count this hop in ``Max-Forwards`` (RFC 9110 § 7.6.2); False: the request was meant to end here."""
-    hops = max_forwards(scope["headers"])
-    if hops == 0:
-        return False
-    if hops is not None:
-        scope["headers"] = with_max_forwards(scope["headers"], hops - 1)
-    return True

@@ -252,3 +252,14 @@ async def test_websockets_are_refused() -> None:
 
     await create_mock()({"type": "websocket", "path": "/"}, receive, send)
     assert sent == [{"type": "websocket.close"}]
+
+
+async def test_stats_tell_of_several_requests_at_once(client: httpx.AsyncClient) -> None:
+    """Those that there have been, and how often each name came: whoever resumes may not have generated twice."""
+    for name in ("one", "one", "other"):
+        await client.post(f"{CHAT}?rate=0&tokens=1", json=STREAM, headers={"X-Mock-Id": name})
+    told = (await client.get("/mock/stats?ids=one,other,nobody")).json()
+    assert {name: (record["requests"], record["state"]) for name, record in told.items()} == {
+        "one": (2, "completed"),
+        "other": (1, "completed"),
+    }

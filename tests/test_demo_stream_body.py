@@ -247,6 +247,13 @@ def test_silence_is_broken_by_keep_alives_where_asked() -> None:
     assert [Wait(3), ping, Wait(3)] == [step for step in (next(endless) for _ in range(6)) if step != Wait(0)][1:]
 
 
+def test_wide_makes_every_token_longer() -> None:
+    """By so many letters; the pieces are made one by one, so any part of them can be had."""
+    pieces = spoken(3, wide=2, huge=1)
+    assert list(pieces) == ["stream0 xx", "xxx", "日本語2 xx"]
+    assert (len(pieces), list(pieces[1:])) == (3, ["xxx", "日本語2 xx"])
+
+
 def test_huge_makes_one_token_that_long() -> None:
     """Only the second token is huge; the rest of the answer stays."""
     steps = stream_steps(api_for("/events"), Ask(id="t", created=0, tokens=spoken(3, huge=5000)), Knobs(rate=0))

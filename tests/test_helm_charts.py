@@ -149,7 +149,7 @@ def test_the_package_is_whole(tmp_path: Path) -> None:
         ({"proxy": {"config": {"heartbeat_seconds": "15"}}}, "got string, want null or number"),
         ({"proxy": {"config": {"heartbeat_seconds": 0.5}}}, "'/proxy/config/heartbeat_seconds'"),
         ({"proxy": {"config": {"port": 0}}}, "'/proxy/config/port'"),
-        ({"proxy": {"config": {"playground": True}}}, "'/proxy/config/playground'"),
+        ({"proxy": {"config": {"playground": "on"}}}, "'/proxy/config/playground'"),
         ({"proxy": {"config": {"routes": [{"path": "/x", "heartbeat": 1}]}}}, "'heartbeat' not allowed"),
         ({"proxy": {"config": {"resume": "mongodb://x"}}}, "'/proxy/config/resume'"),
         ({"proxy": {"secrets": {"redis": {"name": "x"}}}}, "additional properties 'redis' not allowed"),

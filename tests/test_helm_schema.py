@@ -14,7 +14,7 @@ from helm.generator import generate
 from helm.generator.schema import schema_of
 from helm.generator.values import read_values
 from sse_proxy.settings import Settings
-from sse_proxy.settings.model import FILE_ONLY, NOT_IN_THIS_VERSION
+from sse_proxy.settings.model import FILE_ONLY
 
 from .helm_charts import CHART, LIBRARY, SHAPES, Object, ci_values
 
@@ -110,15 +110,6 @@ def test_a_port_that_is_none_is_refused() -> None:
     """0, any free port, is for tests on a laptop; a Service could not find it."""
     assert not is_valid(CONFIG["properties"]["port"], 0)
     assert not is_valid(CONFIG["properties"]["admin_port"], 0)
-
-
-@pytest.mark.parametrize("name", NOT_IN_THIS_VERSION)
-def test_what_is_not_in_this_version_takes_its_default_only(name: str) -> None:
-    """Helm refuses what the proxy would refuse at its start."""
-    default = Settings.model_fields[name].default
-    other = (not default) if isinstance(default, bool) else default + 1
-    assert is_valid(CONFIG["properties"][name], default)
-    assert not is_valid(CONFIG["properties"][name], other)
 
 
 @pytest.mark.parametrize("chart", [LIBRARY, CHART], ids=lambda path: path.name)

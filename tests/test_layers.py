@@ -47,6 +47,7 @@ FLOORS = (
         "listener",
         "middleware",
         "obeyed",
+        "playground",
         "probe",
         "proxy",
         "readiness",

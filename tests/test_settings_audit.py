@@ -55,6 +55,17 @@ def test_an_open_resume_is_a_risk_of_its_own() -> None:
     ]
 
 
+def test_an_open_playground_is_a_risk_of_its_own() -> None:
+    """It is told at the start, too: in a container the open port is usual, and this is not."""
+    settings = Settings(host="::", playground=True)
+    assert [sentence.partition(":")[0] for sentence in audit(settings)] == [
+        "host is not loopback and auth_tokens_file is not set",
+        "playground with a host that is not loopback and no auth_tokens_file",
+    ]
+    assert risks_at_start(settings) == audit(settings)[1:]
+    assert audit(Settings(playground=True)) == []
+
+
 def test_a_late_heartbeat_of_a_route_counts_too() -> None:
     """It is its streams that are cut."""
     route = {"path": "/v1/*", "heartbeat_seconds": 60}

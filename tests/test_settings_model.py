@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sse_proxy.settings import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from sse_proxy.settings import FILE_ONLY, Settings
 from sse_proxy.settings.values import Accepts
 
 # INTERFACE "Settings", name for name.
@@ -106,19 +106,6 @@ def test_a_validation_error_does_not_show_what_was_given() -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(upstream="http://user:secret@host")
     assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "name, value",
-    [
-        ("playground", True),
-    ],
-)
-def test_settings_of_later_versions_have_their_default_only(name: str, value: object) -> None:
-    """No half-working flag."""
-    assert name in NOT_IN_THIS_VERSION
-    with pytest.raises(ValidationError, match="not in this version"):
-        Settings.model_validate({name: value})
 
 
 @pytest.mark.parametrize(

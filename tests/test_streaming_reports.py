@@ -110,7 +110,7 @@ async def test_a_stream_that_is_not_let_in_is_rejected() -> None:
 
 
 def test_every_outcome_is_reached_by_a_test() -> None:
-    """But ``stopped``, which a client asks for where streams can be resumed; not in this version."""
+    """But ``stopped``, which a client asks for where streams can be resumed."""
     assert {*_CASES, "connect_timeout", "rejected", "stopped"} == {outcome.value for outcome in Outcome}
 
 

@@ -38,7 +38,7 @@ def test_the_raw_path_is_optional() -> None:
     "raw_path, expected",
     [
         ("/-/sse-proxy/healthz", "healthz"),
-        ("/-/sse-proxy/", ""),
+        ("/-/sse-proxy/", "playground"),
         ("/%2D/sse%2dproxy/healthz", "healthz"),
         ("/-/sse-proxy/streams/1", "streams/1"),
         ("/-/sse-proxy/../v1/models", "../v1/models"),

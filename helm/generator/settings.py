@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from sse_proxy.settings import NOT_IN_THIS_VERSION, Settings
+from sse_proxy.settings import Settings
 
 from .schema import object_of
 
@@ -63,11 +63,6 @@ def config_schema() -> dict[str, Any]:
     model = Settings.model_json_schema()
     definitions = model.get("$defs", {})
     properties = {name: _setting(name, schema, definitions) for name, schema in model["properties"].items()}
-    for name in NOT_IN_THIS_VERSION:
-        properties[name] = {
-            "description": properties[name]["description"],
-            "enum": [Settings.model_fields[name].default, None],
-        }
     return object_of(properties)
 
 
@@ -99,8 +94,6 @@ def config_lines() -> list[str]:
     lines = []
     for name, field in Settings.model_fields.items():
         text = f"{field.description} Default: {_SET_BY_CHART.get(name, _default(field))}."
-        if name in NOT_IN_THIS_VERSION:
-            text += " Not in this version."
         lines += textwrap.wrap(text, _WIDTH, initial_indent="  # -- ", subsequent_indent="  # ", break_on_hyphens=False)
         lines.append(f"  {name}: {'[]' if name == 'routes' else 'null'}")
     return lines

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from ..settings import FILE_ONLY, NOT_IN_THIS_VERSION, Loaded, Settings, load_settings
+from ..settings import FILE_ONLY, Loaded, Settings, load_settings
 
 __all__ = ["load", "setting_options"]
 
@@ -77,8 +77,6 @@ def _one(value: object) -> object:
 def _option(name: str, field: FieldInfo) -> Callable[[_Callback], _Callback]:
     flag = "--" + name.replace("_", "-")
     text = f"{field.description} {_default(field)}".rstrip()
-    if name in NOT_IN_THIS_VERSION:
-        text += " (not in this version)"
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
     return click.option(flag, name, metavar=_metavar(name, field), multiple=_is_list(field), help=text)

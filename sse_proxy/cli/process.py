@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import urlsplit
 
@@ -42,16 +42,18 @@ def run(
     on_ready: Callable[[Bound], None],
     extra: Sequence[tuple[ASGIApp, socket.socket]] = (),
     watch: Callable[[Lifecycle], AbstractContextManager[object]] = nullcontext,
+    menu: Mapping[str, object] | None = None,
 ) -> int:
     """Run the proxy, and *extra* apps beside it, until a signal ends it; return the exit code (`server.serve`).
 
+    *menu*: what the playground's page offers.
     What *watch* makes of the proxy's lifecycle is entered and left inside the event loop, around all of it.
     Does not return after a second signal, which ends the process there and then.
 
     Raises:
         SettingsError: an address is taken, or a file that the settings name cannot be used.
     """
-    return run_loop(_run(settings, on_ready, extra, watch))
+    return run_loop(_run(settings, on_ready, extra, watch, menu))
 
 
 async def _run(
@@ -59,6 +61,7 @@ async def _run(
     on_ready: Callable[[Bound], None],
     extra: Sequence[tuple[ASGIApp, socket.socket]],
     watch: Callable[[Lifecycle], AbstractContextManager[object]],
+    menu: Mapping[str, object] | None,
 ) -> int:
     metrics, lifecycle = PrometheusMetrics(), Lifecycle()
     export = open_export(enabled=settings.tracing)
@@ -70,6 +73,7 @@ async def _run(
             lifecycle=lifecycle,
             upstream_ready=probe.ready,
             tracer_provider=export.provider,
+            menu=menu,
         )
         admin = create_admin(settings, metrics=metrics, lifecycle=lifecycle, upstream_ready=probe.ready)
     except ValueError as error:

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["RESERVED_PREFIX", "own_path", "reserved_name"]
+__all__ = ["HOME", "RESERVED_PREFIX", "own_path", "reserved_name"]
 
 RESERVED_PREFIX = "/-/sse-proxy/"
+#: The reserved name of the prefix itself, which is where a person looks first: the playground's page.
+HOME = "playground"
 
 # One decoding is what HTTP asks for; the others are those of sloppy hops. Bounded, since each costs a scan.
 _DECODINGS = 3
@@ -40,10 +42,10 @@ def reserved_name(raw_path: bytes, path: str) -> str | None:
     """What follows the reserved prefix in *path*; empty for a disguised reserved path; None: it is the upstream's.
 
     *raw_path* is the path as sent, *path* the same percent-decoded; neither holds the query. No endpoint has the empty
-    name, so whoever looks the name up answers 404 to a disguise.
+    name, so whoever looks the name up answers 404 to a disguise; the bare prefix is `HOME`.
     """
     if path.startswith(RESERVED_PREFIX):
-        return path.removeprefix(RESERVED_PREFIX)
+        return path.removeprefix(RESERVED_PREFIX) or HOME
     if any(_normalised(spelling).startswith(RESERVED_PREFIX) for spelling in _spellings(raw_path, path)):
         return ""
     return None

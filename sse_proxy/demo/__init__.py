@@ -14,7 +14,8 @@ upstream. It answers
 - ``GET /v1/models``, ``/health``, ``/json``, ``/download?bytes=N``; ``/upload``, a sink; any method on ``/echo`` and
   below it: what arrived, as JSON.
 
-``GET /mock/stats`` tells what became of the requests, ``?id=NAME`` of the one that carried ``X-Mock-Id: NAME``;
+``GET /mock/stats`` tells what became of the requests, ``?id=NAME`` of the one that carried ``X-Mock-Id: NAME``, of
+several the latest, and how many they were; ``?ids=NAME,NAME`` of those among them that there have been;
 ``POST /mock/reset`` forgets them.
 
 Knobs: a query parameter, or the header ``X-Mock-<Knob>`` (``X-Mock-Stall-After``) for SDKs; the query wins.
@@ -40,6 +41,7 @@ error_form          nested     ``flat``: Responses' other error shape; OpenAI ch
 status              none       this HTTP status, 200 to 599, with a JSON error of the dialect
 body                stream     ``html``, ``json``, ``empty``: a 200 with just that instead of a stream
 huge                0          the second token is this many letters long (at most 256 MiB), its event a bit longer
+wide                0          every token is this many letters longer, at most 65536
 separators          false      the first token ends with U+2028, U+2029 and U+0085, unescaped
 encoding            identity   ``gzip``, ``deflate``, ``br``, ``zstd``: content coding, flushed at every write
 content_type        the right  another Content-Type; ``none`` sends none
@@ -62,7 +64,8 @@ one with the lowest N happens.
 from __future__ import annotations
 
 from .defects import expected_text
+from .menu import menu
 from .mock import create_mock
 from .text import answer
 
-__all__ = ["answer", "create_mock", "expected_text"]
+__all__ = ["answer", "create_mock", "expected_text", "menu"]

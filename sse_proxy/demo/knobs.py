@@ -50,6 +50,7 @@ class Knobs(BaseModel):
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     body: Literal["stream", "html", "json", "empty"] = "stream"
     huge: Annotated[int, Field(ge=0, le=1 << 28)] = 0
+    wide: Annotated[int, Field(ge=0, le=65_536)] = 0
     separators: bool = False
     encoding: Literal["identity", "gzip", "deflate", "br", "zstd"] = "identity"
     content_type: str | None = None

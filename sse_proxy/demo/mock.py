@@ -95,6 +95,9 @@ class _Mock:
             case "GET", "/mock/stats" if names := parse_qs(query.decode("latin-1")).get("id"):
                 record = self._stats.describe_one(names[0])
                 return (404, EVENTS.refusal(404, "no request had this id")) if record is None else (200, record)
+            case "GET", "/mock/stats" if names := parse_qs(query.decode("latin-1")).get("ids"):
+                known = ((name, self._stats.describe_one(name)) for name in names[0].split(","))
+                return 200, {name: record for name, record in known if record is not None}
             case "GET", "/mock/stats":
                 return 200, self._stats.describe()
             case _:

@@ -125,6 +125,7 @@ def _ask(request: Request, body: Mapping[str, object]) -> Ask:
         tokens=spoken(
             knobs.tokens,
             huge=knobs.huge,
+            wide=knobs.wide,
             separators=knobs.separators,
             bad_byte="invalid_utf8" in knobs.defect,
         ),

@@ -33,6 +33,8 @@ class Record:
     """One request."""
 
     path: str
+    #: How many requests, this one included, carried its name since the last `Stats.reset`.
+    requests: int = 1
     state: State = State.RUNNING
     started_at: float = field(default_factory=time.monotonic)
     closed_at: float | None = None
@@ -46,6 +48,7 @@ class Record:
         """JSON-ready facts; ``closed_at`` is null while it runs, and ``now`` is the time of asking."""
         return {
             "path": self.path,
+            "requests": self.requests,
             "state": self.state,
             "started_at": self.started_at,
             "closed_at": self.closed_at,
@@ -72,6 +75,8 @@ class Stats:
         self._count(path, "started")
         self._active[path] += 1
         if name is not None:
+            if (before := self._named.get(name)) is not None:
+                record.requests = before.requests + 1
             self._named[name] = record
         return record
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
 __all__ = ["BAD_BYTE_MARK", "SEPARATORS", "answer", "spoken"]
 
 #: Stands in a text where the defect ``invalid_utf8`` puts the byte FF; a reader that repairs sees just this character.
@@ -37,8 +41,33 @@ def answer(tokens: int) -> list[str]:
     return [f"{_WORDS[number % len(_WORDS)]}{number} " for number in range(tokens)]
 
 
-def spoken(tokens: int, *, huge: int = 0, separators: bool = False, bad_byte: bool = False) -> list[str]:
-    """`answer`, with a second token of *huge* letters, and `SEPARATORS` or `BAD_BYTE_MARK` behind the first token."""
+@dataclass(frozen=True, slots=True)
+class _Widened(Sequence[str]):
+    """*pieces*, each longer by *padding*; made one by one, since all of them together may not fit into the memory."""
+
+    pieces: Sequence[str]
+    padding: str
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return _Widened(self.pieces[index], self.padding)
+        return self.pieces[index] + self.padding
+
+
+def spoken(
+    tokens: int, *, huge: int = 0, wide: int = 0, separators: bool = False, bad_byte: bool = False
+) -> Sequence[str]:
+    """`answer`, with a second token of *huge* letters, and `SEPARATORS` or `BAD_BYTE_MARK` behind the first token.
+
+    Every token is *wide* letters longer.
+    """
     pieces = answer(tokens)
     if huge:
         pieces[1:2] = ["x" * huge]
@@ -46,4 +75,4 @@ def spoken(tokens: int, *, huge: int = 0, separators: bool = False, bad_byte: bo
         pieces[0] += SEPARATORS
     if bad_byte and pieces:
         pieces[0] += BAD_BYTE_MARK
-    return pieces
+    return _Widened(pieces, "x" * wide) if wide else pieces

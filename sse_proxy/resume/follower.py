@@ -153,6 +153,7 @@ class Follower:
             "ttft_seconds": None,
             "events": self._events,
             "heartbeats": sum(self._pulse.beats.values()),
+            "repairs": {},
             "bytes_in": 0,
             "bytes_out": self._client.bytes_out,
             "last_event_age_seconds": round(now - self._pacer.last_event, 3),

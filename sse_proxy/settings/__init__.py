@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from .audit import audit, risks_at_start
 from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
-from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from .model import FILE_ONLY, Settings
 from .routes import Route
 from .values import mask
 
 __all__ = [
     "ENV_PREFIX",
     "FILE_ONLY",
-    "NOT_IN_THIS_VERSION",
     "Loaded",
     "Route",
     "Settings",

@@ -85,6 +85,10 @@ _RULES: _Rules = (
         "resume with a host that is not loopback and no auth_tokens_file: keyless callers share their streams",
     ),
     (
+        lambda settings: settings.playground and _is_open(settings),
+        "playground with a host that is not loopback and no auth_tokens_file: whoever reaches the port sees the totals",
+    ),
+    (
         lambda settings: "*" in settings.cors_origins and settings.auth_tokens_file is not None,
         "cors_origins is * with auth_tokens_file: any web page may use a token that it gets hold of",
     ),

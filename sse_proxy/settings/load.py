@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
+from .model import FILE_ONLY, Settings
 from .routes import Route
 from .values import Accepts, mask
 
@@ -175,8 +175,6 @@ def _line(error: Mapping[str, Any], given: Mapping[str, _Given]) -> str:
         return f"{name}: got {_show(given[name].value)} ({given[name].where}), expected {partner} to be set too"
     name = error["loc"][0]
     one, field = given[name], Settings.model_fields[name]
-    if error["type"] == "not_in_this_version" or name in NOT_IN_THIS_VERSION:
-        return f"{name}: {_show(one.value)} ({one.where}) is not in this version, expected {_show(field.default)}"
     return f"{name}: got {_show(one.value)} ({one.where}), expected {_accepted(field)}"
 
 

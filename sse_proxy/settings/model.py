@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from .routes import Route, usual_bridge
@@ -42,13 +42,10 @@ from .values import (
     Upstream,
 )
 
-__all__ = ["FILE_ONLY", "NOT_IN_THIS_VERSION", "Settings"]
+__all__ = ["FILE_ONLY", "Settings"]
 
 #: Settings that only the TOML file can hold.
 FILE_ONLY = frozenset({"routes"})
-
-#: Settings that exist with their default only; setting another value is refused.
-NOT_IN_THIS_VERSION = ("playground",)
 
 # The first cannot be given without the second.
 _NEEDS = {
@@ -185,7 +182,9 @@ class Settings(BaseModel):
     json_keepalive_seconds: Seconds = Field(
         0.0, description="Spaces in front of a late JSON answer that is no stream, so that no hop cuts it; 0 = off."
     )
-    playground: Switch = Field(default=False, description="Pages to try things on, under /-/sse-proxy/.")
+    playground: Switch = Field(
+        default=False, description="The page at /-/sse-proxy/: a stream with and without the proxy, side by side."
+    )
     probe: Switch = Field(default=False, description="The doctor's test stream, /-/sse-proxy/probe.")
     log_level: LogLevel = Field("info", description="debug, info, warning, error or critical.")
     log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal, else json.")
@@ -201,13 +200,6 @@ class Settings(BaseModel):
     routes: Annotated[tuple[Route, ...], Accepts("a list of tables, [[routes]]")] = Field(
         (), description="Per-path settings, first match wins; in the file only."
     )
-
-    @field_validator(*NOT_IN_THIS_VERSION)
-    @classmethod
-    def _refuse_later_versions(cls, value: object, info: ValidationInfo) -> object:
-        if value != cls.model_fields[str(info.field_name)].default:
-            raise PydanticCustomError("not_in_this_version", "this setting is not in this version")
-        return value
 
     @property
     def effective_routes(self) -> tuple[Route, ...]:

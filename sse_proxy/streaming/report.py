@@ -14,7 +14,10 @@ __all__ = ["report"]
 
 
 def report(response: Response, scope: Scope, metrics: Metrics, trace: Trace) -> None:
-    """Tell of *response*: to *trace* in any case, else only if it was a stream, or might have become one."""
+    """Tell of *response*: to *trace* in any case, else only if it was a stream, or might have become one.
+
+    Where the *scope* holds ``sse_proxy.told``, a callable, that gets the `StreamReport`, too.
+    """
     transfer = response.transfer
     if not transfer.is_stream:
         trace.answered(transfer.facts, response.outcome, numbers=None, model="")
@@ -23,6 +26,8 @@ def report(response: Response, scope: Scope, metrics: Metrics, trace: Trace) -> 
     exemplar = trace.exemplar(scope["headers"])
     metrics.closed(numbers, exemplar)
     trace.answered(transfer.facts, response.outcome, numbers=numbers, model=_model(response))
+    if (told := scope.get("sse_proxy.told")) is not None:
+        told(numbers)
     now, client_id = transfer.clock(), first(scope["headers"], b"x-request-id")
     log_stream(
         numbers,

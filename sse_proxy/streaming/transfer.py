@@ -217,6 +217,7 @@ class Transfer:
             "ttft_seconds": None if self.first_event is None else round(self.first_event - self.started, 3),
             "events": self.events,
             "heartbeats": sum(self.heartbeats.values()),
+            "repairs": self._repairs | (self.pipeline.repairs if self.pipeline is not None else {}),
             "bytes_in": self.bytes_in,
             "bytes_out": self.client.bytes_taken,
             "last_event_age_seconds": round(now - self.pacer.last_event, 3),
@@ -226,7 +227,6 @@ class Transfer:
     def report(self, outcome: Outcome | None, *, silence: float | None) -> StreamReport:
         """The numbers of the whole life; *silence* is what a client that left had before."""
         pipeline = self.pipeline
-        repairs = {**self._repairs, **(pipeline.repairs if pipeline is not None else {})}
         return StreamReport(
             dialect=self.dialect.name,
             outcome=outcome,
@@ -236,7 +236,7 @@ class Transfer:
             bytes_in=self.bytes_in,
             bytes_out=self.client.bytes_taken,
             heartbeats=self.heartbeats,
-            repairs=repairs,
+            repairs=self._repairs | (pipeline.repairs if pipeline is not None else {}),
             tokens=pipeline.state.usage if pipeline is not None else {},
             disconnect_silence_seconds=silence,
         )

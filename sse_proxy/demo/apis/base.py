@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..blocks import Block, JSONObject
@@ -23,7 +23,7 @@ class Ask:
     id: str
     #: Unix time in seconds.
     created: int
-    tokens: list[str]
+    tokens: Sequence[str]
     model: str = "mock"
     #: Choices (``n``).
     choices: int = 1

@@ -1,0 +1,155 @@
+"""The playground for everyone, and for nobody else: keyboard, screen reader, phone, dark; tokens, hostile text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from starlette.types import Receive, Scope, Send
+
+from .playground_browser import DESKTOP, PHONE, Driver, demo, driving
+from .streaming import DONE, Upstream, body, chunk, proxied, start
+from .test_playground_page import QUICK, READY, counted, said, texts
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def driver() -> AsyncIterator[Driver]:
+    """One Chromium for all tests."""
+    async with driving() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def url() -> AsyncIterator[str]:
+    """The page of a demo."""
+    async with demo() as running:
+        yield running
+
+
+async def hostile(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+    """An answer that would like to be a page."""
+    await start(send)
+    await body(send, chunk(HOSTILE) + chunk("", finish="stop") + DONE, more=False)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious(url: str, driver: Driver, size: tuple[int, int], scheme: str) -> None:
+    """After a run with every kind of trouble on the page, all of it shown; and nothing is wider than the window."""
+    page = await driver.page(url, size=size, scheme=scheme, bypass=True)
+    await page.until(READY)
+    await page.run(defect="single_newline", fate="error_after", after="3", **QUICK)
+    await page.marks()
+    await said(page, "proxy", "repaired", ".after")
+    violations = await page.do("axe")
+    assert [found for found in violations if found["impact"] in {"serious", "critical"}] == []
+    assert await page.value("return document.documentElement.scrollWidth") <= size[0]
+    assert await page.complaints() == []
+    await page.close()
+
+
+async def test_the_keyboard_is_enough(url: str, driver: Driver) -> None:
+    """From field to field, run, stop; where one is can be seen; the tabs of the code turn by arrow."""
+    page = await driver.page(url)
+    await page.until(READY)
+    await page.value("document.querySelector('#resume').focus()")
+    await page.do("press", key="Tab")
+    assert await page.value("return document.activeElement.id") == "run"
+    assert await page.value("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    await page.set(fate="stall_after", after="2", **QUICK)
+    await page.value("document.querySelector('#run').focus()")
+    await page.do("press", key="Enter")
+    await counted(page, "proxy", "Events", 2)
+    await page.do("press", key="Tab")
+    await page.do("press", key="Tab")
+    assert await page.value("return document.activeElement.id") == "stop"
+    await page.do("press", key="Space")
+    await page.done()
+    await page.value("document.querySelector('#tab-curl').focus()")
+    await page.do("press", key="ArrowRight")
+    assert await page.value("return [document.activeElement.id, document.activeElement.ariaSelected]") == [
+        *("tab-js", "true")
+    ]
+    assert (await page.text("#code")).startswith("const response = await fetch(")
+    await page.close()
+
+
+async def test_who_wants_no_motion_gets_none(url: str, driver: Driver) -> None:
+    """prefers-reduced-motion: nothing is animated."""
+    for motion, duration in (("no-preference", "0.12s"), ("reduce", "0s")):
+        page = await driver.page(url, motion=motion)
+        found = await page.value("return getComputedStyle(document.querySelector('#run')).transitionDuration")
+        assert found == duration
+        await page.close()
+
+
+async def test_a_screen_reader_hears_the_run_and_not_every_token(url: str, driver: Driver) -> None:
+    """The one live region says that it runs, and how it ended."""
+    page = await driver.page(url)
+    await page.until(READY)
+    await page.value("""
+        window.heard = [];
+        new MutationObserver(() => heard.push(document.querySelector("#status").textContent))
+          .observe(document.querySelector("#status"), { childList: true, characterData: true, subtree: true });""")
+    await page.run(**QUICK)
+    assert await page.value("return heard") == [
+        "Both lanes are running.",
+        "Straight from the mock: Looks complete. Through sse-proxy: Looks complete.",
+    ]
+    assert await page.value("return document.querySelectorAll('[aria-live], [role=status], [role=log]').length") == 1
+    await page.close()
+
+
+async def test_the_door_takes_a_token(driver: Driver, tmp_path: Path) -> None:
+    """The page opens with the right one only, keeps it in its memory, and both lanes come through with it."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("the-secret\n")
+    async with demo("--auth-tokens-file", str(tokens)) as url:
+        page = await driver.page(url)
+        await page.until("return !document.querySelector('#door').hidden")
+        await page.set(token="wrong")
+        await page.click("#door-form button")
+        await page.until("return document.querySelector('#door-error').textContent !== ''")
+        await page.set(token="the-secret")
+        await page.click("#door-form button")
+        await page.until(READY)
+        await page.run(**QUICK)
+        for lane in ("upstream", "proxy"):
+            assert (await page.lane(lane))["head"] == "Looks complete"
+        assert await page.value("return localStorage.length + sessionStorage.length + document.cookie.length") == 0
+        assert "the-secret" not in await page.text("body")
+        assert "Bearer YOUR_TOKEN" in await page.text("#code")
+        assert all("the-secret" not in asked["url"] for asked in await page.do("asked"))
+        # Without a token everything but the page is refused, which the browser's console tells.
+        assert await page.complaints(but=r"status of 401") == []
+        await page.close()
+
+
+async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Driver) -> None:
+    """`serve` with `playground`: no mock's switches, and what the upstream writes becomes text and nothing else."""
+    async with proxied(hostile, playground=True) as proxy:
+        page = await driver.page(f"{proxy.url}/-/sse-proxy/")
+        await page.until(READY)
+        assert await page.value("return [defect, tokens, presets].every((part) => !part.checkVisibility())")
+        assert json.loads(await page.value("return body.value"))["model"] == "MODEL"
+        await page.set(path="/v1/chat/completions?mine=1", body='{"model": "m", "stream": true, "messages": []}')
+        await page.run()
+        await texts(page, HOSTILE, "upstream", "proxy")
+        assert await page.value("return [document.title, document.images.length, document.scripts.length]") == [
+            *("sse-proxy playground", 0, 1)
+        ]
+        assert "costs two generations" in await page.text("#left-note")
+        await said(page, "proxy", "completed", ".after")
+        asked = [(request["path"], request["query_string"]) for request in proxy.upstream.requests]
+        assert asked == [("/v1/chat/completions", b"mine=1")] * 2
+        assert [json.loads(body)["model"] for body in proxy.upstream.bodies] == ["m", "m"]
+        assert await page.value("return resume.disabled")
+        assert await page.complaints() == []
+        await page.close()
