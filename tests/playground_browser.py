@@ -128,6 +128,20 @@ class Page:
         if to_the_end:
             await self.done()
 
+    async def cut_after(self, events: int) -> None:
+        """Press "Cut the line" once the proxy's lane has so many *events*; within the page, lest the answer be over."""
+        source = """
+            const number = [...document.querySelectorAll("#lane-proxy dt")].find((one) => one.textContent === "Events");
+            return new Promise((done) => {
+              const look = () => {
+                if (Number(number.nextSibling.textContent) < given) return requestAnimationFrame(look);
+                document.querySelector("#cut").click();
+                return done();
+              };
+              look();
+            });"""
+        await self.value(source, events)
+
     async def done(self) -> None:
         """Return when both lanes are over and the page has said so."""
         await self.until("return document.querySelector('#status').dataset.done")

@@ -39,8 +39,7 @@ async def resumed(driver: Driver, url: str) -> None:
     """A line that was cut, in the dark."""
     page = await _open(driver, url, scheme="dark")
     await page.run(to_the_end=False, prefill="3", tokens="48")
-    await page.until("return Number(document.querySelectorAll('#lane-proxy dd')[2].textContent) > 20")
-    await page.click("#cut")
+    await page.cut_after(20)
     await page.done()
     await _settled(page)
     await _draw(page, "cut-and-resumed.png")

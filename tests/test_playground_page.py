@@ -209,8 +209,7 @@ async def test_a_line_that_was_cut_is_resumed(url: str, driver: Driver, size: tu
     page = await driver.page(url, size=size)
     await page.until(READY)
     await page.run(dialect=dialect, tokens="24", gap="60", to_the_end=False)
-    await counted(page, "proxy", "Events", 5)
-    await page.click("#cut")
+    await page.cut_after(5)
     await page.done()
     await said(page, "upstream", "The line was cut, and the rest is lost")
     await said(page, "proxy", "cut, and continued after event")
@@ -228,8 +227,9 @@ async def test_a_line_that_was_cut_is_resumed(url: str, driver: Driver, size: tu
 
 async def test_a_line_that_was_cut_is_lost_where_nothing_is_kept(page: Page) -> None:
     """On both sides, and both upstreams are told to stop."""
-    await page.run(resume=False, tokens="40", gap="80", to_the_end=False)
-    await counted(page, "proxy", "Events", 3)
+    await page.run(resume=False, fate="stall_after", after="6", to_the_end=False, **QUICK)
+    for lane in ("upstream", "proxy"):
+        await counted(page, lane, "Events", 6)
     await page.click("#cut")
     await page.done()
     for lane in ("upstream", "proxy"):
