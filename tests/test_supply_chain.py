@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import require_component
 
@@ -100,3 +101,12 @@ def test_a_file_of_another_hash_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr
+
+
+def test_every_lock_is_audited_and_an_unknown_package_is_no_good_news() -> None:
+    """Without ``--strict`` pip-audit says that nothing was found when it has asked nobody."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    (command,) = (step["run"] for step in jobs["audit"]["steps"] if "run" in step)
+    locks = [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / "requirements").glob("*.lock"))]
+    assert locks == sorted(re.findall(r"--requirement (\S+)", command))
+    assert " --strict " in command
