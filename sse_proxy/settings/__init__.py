@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .audit import audit, risks_at_start
 from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
+from .masking import mask
 from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
 from .routes import Route
-from .values import mask
 
 __all__ = [
     "ENV_PREFIX",
