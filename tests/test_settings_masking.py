@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.settings import mask
+from sse_proxy.settings import mask, shown_url
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_secrets_of_a_query_are_hidden(text: str, expected: str) -> None:
 def test_a_mistyped_url_is_hidden_all_the_same(text: str, expected: str) -> None:
     """It is shown in the complaint about it."""
     assert mask(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text, expected", [("http://h/p?key=secret&q=1", "http://h/p?…"), ("http://h/p", "http://h/p")]
+)
+def test_a_shown_url_has_no_query(text: str, expected: str) -> None:
+    """Gemini's API takes its key there, and what `doctor` and `tail` write goes into bug reports."""
+    assert shown_url(text) == expected

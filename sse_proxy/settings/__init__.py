@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .audit import audit, risks_at_start
 from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
-from .masking import mask
+from .masking import mask, shown_url
 from .model import FILE_ONLY, NOT_IN_THIS_VERSION, Settings
 from .routes import Route
 
@@ -21,4 +21,5 @@ __all__ = [
     "load_settings",
     "mask",
     "risks_at_start",
+    "shown_url",
 ]
