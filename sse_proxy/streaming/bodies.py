@@ -8,6 +8,7 @@ Errors are raised as `SSEProxyError`; `Response` turns them into what the client
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from ..core.decoding import Decoder, decoder_for
@@ -20,6 +21,9 @@ from ..errors import EventTooLarge, Truncated, UpstreamProtocolError
 from .transfer import Transfer
 
 __all__ = ["Body", "PlainBody", "StreamBody"]
+
+#: What a decoder gives out at a time where there is more: to work through so much may take 20 ms.
+_LONG_BYTES = 16_384
 
 
 class Body(Protocol):
@@ -72,7 +76,7 @@ class StreamBody:
 
     __slots__ = (
         "_counted", "_decoder", "_framing", "_head", "_held", "_holds", "_may_be_alone", "_numbering", "_pipeline",
-        "_transfer",
+        "_silent_bytes", "_transfer",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +103,8 @@ class StreamBody:
         self._numbering = transfer.numbering
         #: Payload events that are known to be some.
         self._counted = 0
+        #: What was unpacked since then: 400 bytes hold 256 MiB of line ends, which are no event of any size.
+        self._silent_bytes = 0
         self._pipeline = transfer.pipeline = Pipeline(
             transfer.dialect,
             state=StreamState(
@@ -129,7 +135,15 @@ class StreamBody:
             await self._pass(data)
             return
         for plain in self._decoder.feed(data):
+            before = self._counted
             await self._pass(plain)
+            self._silent_bytes = self._silent_bytes + len(plain) if before == self._counted else 0
+            if self._silent_bytes > transfer.policy.settings.max_event_bytes:
+                raise EventTooLarge
+            if len(plain) >= _LONG_BYTES:
+                await asyncio.sleep(
+                    0
+                )  # others have their turn before the next portion, of which there may be thousands
 
     async def end(self) -> None:
         transfer, pipeline = self._transfer, self._pipeline

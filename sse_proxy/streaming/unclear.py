@@ -9,7 +9,6 @@ Errors are raised as `SSEProxyError`; `Response` turns them into what the client
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from ..core.decoding import decoder_for
 from ..core.dialects import GENERIC
@@ -67,9 +66,11 @@ class SniffedBody:
             await self._body.feed(data)
             return
         self._raw.append(data)
-        pieces: Iterable[bytes] = (data,) if self._decoder is None else self._decoder.feed(data)
-        self._plain += b"".join(pieces)
-        found = sniff(self._plain[:SNIFF_BYTES], self._promised)
+        for plain in (data,) if self._decoder is None else self._decoder.feed(data):
+            self._plain += plain[: SNIFF_BYTES - len(self._plain)]
+            if len(self._plain) >= SNIFF_BYTES:  # enough to decide by; the rest may be more than there is memory for
+                break
+        found = sniff(self._plain, self._promised)
         if found is not None:
             await self._decide(found)
 
