@@ -96,7 +96,7 @@ async def test_a_bomb_of_the_upstream_costs_little_memory_and_nobody_else_s_turn
     """
     packed = bomb(coding, begins=EVENT)
     assert len(packed) < MEBIBYTE
-    flags = "--readiness-upstream", "off", "--max-event-bytes", str(MEBIBYTE)
+    flags = "--readiness-upstream", "off", "--max-event-bytes", str(MEBIBYTE // 4)
     async with answering(packed, coding) as (port, _), serving(port, *flags) as proxy:
         await ask(proxy.port, target="/hello")
         before = peak_bytes(proxy)

@@ -179,7 +179,7 @@ class Response:
             status, headers = message["status"], list(message.get("headers", ()))
             self._upstream_status = status
             if identity := first(headers, b"x-request-id"):
-                self._scope["sse_proxy.request_id"] = identity.decode("latin-1")
+                self._scope["sse_proxy.request_id"] = identity.decode("ascii", "backslashreplace")
             self._client.trailers = message.get("trailers", False)
             self._body = await open_body(self.transfer, self._scope["method"], status, headers)
         else:
