@@ -179,7 +179,7 @@ def forward_request_headers(
         (name, value)
         for name, value in headers
         if (lower := name.lower()) not in dropped
-        and (trusted or not _claims_forwarding(lower))
+        and ((trusted and b"_" not in lower) or not _claims_forwarding(lower))
         and (b"_" not in lower or lower in ours or _plain(lower) not in disguised)
     ]
     if stream_candidate:
