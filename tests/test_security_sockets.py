@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from .conftest import LIMIT_SECONDS
 from .process import Process, serving
 from .smuggling.case import ResponseCase
 from .smuggling.upstream import Recorder, recording
@@ -132,3 +135,21 @@ async def test_nothing_of_a_request_begins_a_line_or_moves_a_terminal(log_format
     assert b"forged" not in metrics
     if log_format == "json":
         assert all(json.loads(line)["level"] != "critical" for line in log.splitlines())
+
+
+async def test_more_connections_than_open_files_wait_and_are_served_later() -> None:
+    """The limit of open files bounds them: those beyond it are not accepted, and nothing breaks or fills the log."""
+    async with recorded() as (proxy, _recorder):
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (64, 64))
+        logged = len(proxy.log)
+        idle = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(150)]
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while proxy.descriptors() < 60:
+                await asyncio.sleep(0.02)
+        for _, writer in idle:
+            writer.transport.abort()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while proxy.descriptors() > 40:
+                await asyncio.sleep(0.02)
+        assert (await ask(proxy.port)).status == 200
+        assert len(proxy.log) - logged < 2000
