@@ -8,7 +8,9 @@
   the other protocol and lose it: every POST of Java's HttpClient, which offers ``h2c``, would arrive empty.
 - Trailer fields are dropped (RFC 9110 § 6.5.1); uvicorn adds them to the headers while the app may be reading those.
 - Heads, trailers and chunk headers have a size limit, and a connection that sends no request is closed after the
-  keep-alive time from its beginning on.
+  keep-alive time from its beginning on. A head that has begun, and the next piece of a body, have `HEAD_SECONDS` and
+  `UPLOAD_SECONDS` (slowloris): uvicorn waits for them as long as something comes, or for ever.
+- Heads that two readers may take in two ways are refused (`core.strict`).
 - A connection over ``max_connections`` of the configuration is told so and closed.
 - A client of HTTP/1.0 is sent no chunks. What is no HTTP at all gets its 400 in JSON, as every other error of ours.
 
@@ -32,16 +34,20 @@ import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .core.strict import fault_of
 from .errors import BadRequest, Refused, SSEProxyError
 from .errors_http import error_response, render_plain
 from .flag import Flag
-from .wire import UNTIL_CLOSE, Endings, Flow, Queue, WiredSend
+from .standins import UNTIL_CLOSE, Continuation, PipelineQueue
+from .wire import Endings, Flow, WiredSend
 
 __all__ = [
     "ABORT_EXTENSION",
     "CLOSE_EXTENSION",
+    "HEAD_SECONDS",
     "LINGER_SECONDS",
     "MAX_FRAMING_BYTES",
+    "UPLOAD_SECONDS",
     "ClientProtocol",
 ]
 
@@ -52,18 +58,25 @@ CLOSE_EXTENSION = "sse_proxy.close"
 #: How long the last bytes may take to leave after ``sse_proxy.close``.
 LINGER_SECONDS = 5.0
 
-#: Bytes read in a row that are no body: a head or trailers; the one read that ends them may exceed it.
+#: Bytes read in a row that are no body: a head or trailers; the one read that ends trailers may exceed it.
 MAX_FRAMING_BYTES = 65_536
+
+#: From the first byte of a head to its last, and between two pieces of a body: what nginx allows
+#: (``client_header_timeout``, ``client_body_timeout``). No client that works needs a tenth of it.
+HEAD_SECONDS = 60.0
+UPLOAD_SECONDS = 60.0
 
 # struct linger: on, zero seconds. Closing then discards what was not sent, and resets.
 _LINGER_RESET = struct.pack("ii", 1, 0)
+
+_NEVER = float("inf")
 
 
 class ClientProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
     # Slots, since with more than 30 attributes an instance's dictionary is no longer shared with others: 1.5 KiB.
-    __slots__ = ("_framing_bytes", "_is_head_complete")
+    __slots__ = ("_framing_bytes", "_head_until", "_is_head_complete")
 
     @property
     def is_idle(self) -> bool:
@@ -93,9 +106,11 @@ class ClientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._framing_bytes = 0
         self._is_head_complete = False
+        #: When the head that has begun has to be complete.
+        self._head_until = _NEVER
         self.flow = Flow(transport, getattr(self.config, "ledger", None))
         self.app = partial(_call, self.app)
-        self.pipeline = Queue()  # type: ignore[assignment]  # by behaviour a deque
+        self.pipeline = PipelineQueue()  # type: ignore[assignment]  # by behaviour a deque
         if 0 < getattr(self.config, "max_connections", 0) < len(self.connections):
             self._turn_away()
         else:
@@ -114,17 +129,23 @@ class ClientProtocol(HttpToolsProtocol):
             self._reject("The request head is too large.")
         if self.is_idle:
             self._expect_request()
+        elif self.cycle.more_body:
+            self._expect_body()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_head_complete = False
+        self._head_until = self.loop.time() + min(HEAD_SECONDS, self.timeout_keep_alive)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._is_head_complete:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # RFC 9110 § 5.5; llhttp leaves a tab at the end
 
     def on_headers_complete(self) -> None:
+        if (fault := self._fault()) is not None:
+            raise _Refused(fault)
         self._is_head_complete = True
+        self._head_until = _NEVER
         self._framing_bytes = 0
         super().on_headers_complete()
         self.cycle.message_event = Flag()
@@ -170,17 +191,40 @@ class ClientProtocol(HttpToolsProtocol):
 
     def _expect_request(self) -> None:
         if self.timeout_keep_alive_task is None and not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            # Not pushed back by each byte of a head that trickles in.
+            due = min(self.loop.time() + self.timeout_keep_alive, self._head_until)
+            self.timeout_keep_alive_task = self.loop.call_at(due, self.timeout_keep_alive_handler)
+
+    def _expect_body(self) -> None:
+        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(UPLOAD_SECONDS, self._on_silent_upload)
+
+    def _on_silent_upload(self) -> None:
+        self.timeout_keep_alive_task = None
+        # Who is answered already may take its time over the rest: that response has timeouts of its own.
+        if self.is_idle or self.cycle.response_started or not self.cycle.more_body:
+            return
+        if self.flow.read_paused:  # by us: the upstream takes no more, and has timeouts of its own
+            self._expect_body()
+        else:
+            self._reject("The request body took too long to arrive.")
+
+    def _fault(self) -> str | None:
+        # One read may hold a head and much of its body: the sum tells, which most requests need not make.
+        if self._framing_bytes > MAX_FRAMING_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > MAX_FRAMING_BYTES:
+                return "The request head is too large."
+        return fault_of(self.headers, self.parser.get_http_version())
 
     def _parse(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self._reject("Invalid HTTP request received.")
+        except httptools.HttpParserError as error:
+            told = error.__context__
+            self._reject(str(told) if isinstance(told, _Refused) else "Invalid HTTP request received.")
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Go on behind a head that offered an upgrade; *rest* is what was read after it."""
@@ -189,7 +233,7 @@ class ClientProtocol(HttpToolsProtocol):
             # The parser has told that the request is over. Its task has not run yet, so nobody has seen that.
             self.cycle.more_body = True
             self.cycle.message_event.clear()
-            self.parser = httptools.HttpRequestParser(_Continuation(self))
+            self.parser = httptools.HttpRequestParser(Continuation(self))
             self.parser.feed_data(
                 b"POST / HTTP/1.1\r\n" + b"".join(b"%s: %s\r\n" % field for field in framing) + b"\r\n"
             )
@@ -206,34 +250,10 @@ class ClientProtocol(HttpToolsProtocol):
             self.send_400_response(message)
 
 
+class _Refused(Exception):
+    """Ends the parsing of a head; the message is for the client."""
+
+
 def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Call *app* with a ``send`` that has a `Wire`."""
     return app(scope, receive, WiredSend(send))
-
-
-class _Continuation:
-    """Callbacks for a parser that is first fed a head which *protocol* has seen already: that head is not told."""
-
-    def __init__(self, protocol: ClientProtocol) -> None:
-        self._protocol = protocol
-        self._is_replay = True
-        self.on_body = protocol.on_body
-        self.on_message_complete = protocol.on_message_complete
-
-    def on_message_begin(self) -> None:
-        if not self._is_replay:
-            self._protocol.on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        if not self._is_replay:
-            self._protocol.on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_replay:
-            self._protocol.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if self._is_replay:
-            self._is_replay = False
-        else:
-            self._protocol.on_headers_complete()

@@ -4,7 +4,6 @@
   ``send`` (`WiredSend`), so that who puts a ``send`` of his own before the server's, to see what goes out, sees it all.
 - `Endings`: two ways to end the connection without ending the response.
 - `Flow`: uvicorn's `FlowControl`, an eighth as heavy; it knows what waits for the client.
-- `Queue`, `UNTIL_CLOSE`: what uvicorn keeps pipelined requests in, and the length of a body that has none.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import asyncio
 import weakref
 from collections.abc import Awaitable
 from types import MethodType
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from starlette.types import Message, Send
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -22,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from .core.ledger import Account, Ledger
 from .flag import Flag
 
-__all__ = ["UNTIL_CLOSE", "Endable", "Endings", "Flow", "Queue", "Wire", "WiredSend"]
+__all__ = ["Endable", "Endings", "Flow", "Wire", "WiredSend"]
 
 #: The first lines of chunks (RFC 9112 § 7.1) as long as most events are: formatting costs more than all the rest here.
 _SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
@@ -128,29 +127,3 @@ class Endings:
     def close(self) -> None:
         if (connection := self._connection()) is not None:
             connection.close()
-
-
-class _UntilClose(int):
-    """A length that no body exceeds and none falls short of, in the comparisons that uvicorn makes."""
-
-    def __lt__(self, _other: int) -> bool:
-        return False
-
-    def __ne__(self, _other: object) -> bool:
-        return False
-
-    def __sub__(self, _other: int) -> _UntilClose:
-        return self
-
-    __hash__ = int.__hash__
-
-
-#: See `_UntilClose`.
-UNTIL_CLOSE = _UntilClose()
-
-
-class Queue(list[Any]):
-    """What uvicorn uses of a deque, for pipelined requests that nobody sends: one that is empty weighs 600 bytes."""
-
-    def appendleft(self, item: Any) -> None:
-        self.insert(0, item)

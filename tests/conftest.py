@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,10 @@ settings.register_profile(
 _ROOT = Path(__file__).resolve().parent.parent
 
 # What is not a program on PATH: name → the path that shows that it is there.
-_INSTALLED_PATHS = {"js-sdks": _ROOT / "tests" / "js" / "node_modules" / "openai"}
+_INSTALLED_PATHS = {
+    "build-tools": Path(sys.prefix) / "build-tools" / "hatchling",
+    "js-sdks": _ROOT / "tests" / "js" / "node_modules" / "openai",
+}
 # Programs of which another one does as well.
 _ALTERNATIVES = {"chromium": ("chromium", "google-chrome")}
 

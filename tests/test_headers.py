@@ -340,3 +340,35 @@ def test_max_forwards_is_set_in_place() -> None:
     """Other fields and the order stay."""
     sent = fields("a: 1\nMax-Forwards: 3\nb: 2")
     assert with_max_forwards(sent, 2) == fields("a: 1\nMax-Forwards: 2\nb: 2")
+
+
+@pytest.mark.parametrize("name", [b"Content_Length", b"transfer_encoding", b"Proxy_Authorization", b"x_Real_Key"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_underscore_disguises_no_field_of_ours(name: bytes, trusted: bool) -> None:
+    """To a CGI-like upstream the two are one: framing, fields of this hop, and what ``upstream_headers_file`` sets."""
+    forwarded = forward_request_headers(
+        [(b"host", b"a"), (name, b"forged"), (b"x_other", b"kept")],
+        host=b"upstream",
+        client="192.0.2.1",
+        scheme="http",
+        trusted=trusted,
+        stream_candidate=False,
+        extra=[(b"X-Real-Key", b"ours")],
+    )
+    assert b"forged" not in [value for _, value in forwarded.headers]
+    assert (b"x_other", b"kept") in forwarded.headers
+    assert (b"X-Real-Key", b"ours") in forwarded.headers
+
+
+def test_a_field_of_ours_may_have_an_underscore() -> None:
+    """What ``upstream_headers_file`` names goes up just once, and as it says."""
+    forwarded = forward_request_headers(
+        [(b"host", b"a"), (b"x_key", b"forged")],
+        host=b"upstream",
+        client=None,
+        scheme="http",
+        trusted=False,
+        stream_candidate=False,
+        extra=[(b"X_Key", b"ours")],
+    )
+    assert [value for name, value in forwarded.headers if name.lower() == b"x_key"] == [b"ours"]

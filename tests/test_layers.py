@@ -30,6 +30,7 @@ FLOORS = (
         "metrics",
         "replay",
         "sockets",
+        "standins",
         "tracing",
         "upstream",
         "wire",

@@ -314,3 +314,101 @@ async def test_a_reset_connection_leaves_no_timer_behind() -> None:
             lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         timers = vars(asyncio.get_running_loop())["_scheduled"]  # there is no other way to see
         await becomes(lambda: not [one for one in timers if not one.cancelled() and "keep_alive" in repr(one)])
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"GET /hello HTTP/1.1\r\n\r\n", b"one Host"),
+        (b"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", b"Transfer-Encoding"),
+        (b"GET /hello HTTP/1.1\r\nhost: a\r\nx: %b\r\n\r\n" % (b"x" * MAX_FRAMING_BYTES), b"too large"),
+    ],
+)
+async def test_a_head_that_others_may_read_otherwise_is_refused_with_the_reason(head: bytes, said: bytes) -> None:
+    """Also a large one that came in one read; and nothing behind it is served."""
+    async with running() as server, server.client() as client:
+        client.writer.write(head + b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+        answer = await client.rest()
+        assert (answer[:12], answer.count(b"HTTP/1.1"), said in answer) == (b"HTTP/1.1 400", 1, True)
+
+
+async def test_white_space_around_a_value_is_none_of_it() -> None:
+    """The parser leaves a tab at the end (RFC 9110 § 5.5)."""
+    async with running() as server, server.client() as client:
+        client.ask("/scope", extra="x-a: \t b \t\r\n")
+        await client.until(b"\r\n\r\n")
+        assert ["x-a", "b"] in json.loads(await client.until(b"]}"))["headers"]
+
+
+async def trickle(client: Client, pieces: list[bytes]) -> bytes:
+    """Send *pieces* in turn until the server closes; return what it said."""
+    said = asyncio.create_task(client.rest())
+    for piece in pieces:
+        if said.done() or client.writer.is_closing():
+            break
+        client.writer.write(piece)
+        await asyncio.sleep(0.02)
+    else:
+        pytest.fail("all of it was taken")
+    return await said
+
+
+@pytest.mark.parametrize("listener", ["client", "admin"])
+@pytest.mark.parametrize("beginning", [b"", b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"], ids=["first", "kept"])
+async def test_a_head_that_trickles_in_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, listener: str, beginning: bytes
+) -> None:
+    """A byte now and then does not hold a connection (slowloris): on neither port, and not between requests either."""
+    monkeypatch.setattr("sse_proxy.client_protocol.HEAD_SECONDS", 0.2)
+    async with running() as server, getattr(server, listener)() as client:
+        said = await trickle(client, [beginning + b"GET / HTTP/1.1\r\nhost: a\r\nx: ", *[b"x"] * 1000])
+        assert said.count(b"HTTP/1.1") == bool(beginning)
+
+
+@pytest.mark.parametrize("listener", ["client", "admin"])
+@pytest.mark.parametrize("expects", ["", "expect: 100-continue\r\n"])
+async def test_a_body_that_stops_is_cut_off(monkeypatch: pytest.MonkeyPatch, listener: str, expects: str) -> None:
+    """With an answer, as it may be an honest client's; also one that waits to be asked for the body."""
+    monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 0.1)
+    async with running() as server, getattr(server, listener)() as client:
+        client.ask("/echo", "POST", extra=f"content-length: 9\r\n{expects}")
+        client.writer.write(b"hell")
+        said = await client.rest()
+        assert b"HTTP/1.1 400 Bad Request" in said
+        assert b"too long to arrive" in said
+
+
+async def test_a_body_that_goes_on_slowly_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece has the time anew."""
+    monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 5)
+    async with running() as server, server.client() as client:
+        client.ask("/echo", "POST", extra="content-length: 5\r\n")
+        for piece in (b"he", b"l", b"lo"):
+            client.writer.write(piece)
+            await asyncio.sleep(0.01)
+        await client.until(b"\r\n\r\n")
+        assert json.loads(await client.until(b"}"))["body"] == "hello"
+
+
+async def test_a_body_that_we_do_not_read_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client cannot send while nobody takes it: the app is at fault, and has timeouts of its own."""
+    monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 0.05)
+    async with running() as server, server.client() as client:
+        client.ask("/request", "POST", extra="content-length: 200000\r\n")
+        client.writer.write(b"x" * 150_000)
+        await asyncio.sleep(0.3)
+        server.app.release.set()
+        assert b"200 OK" in await client.until(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("body", [b"hi", b"h"], ids=["complete", "incomplete"])
+async def test_a_stream_outlives_the_time_for_its_request(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """That time is over with the last byte of the body, or the first of the answer."""
+    monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 0.1)
+    async with running() as server, server.client() as client:
+        client.ask("/stream", "POST", extra="content-length: 2\r\n")
+        client.writer.write(body)
+        await client.until(b"one")
+        await asyncio.sleep(0.2)
+        server.app.release.set()
+        await client.until(b"two")

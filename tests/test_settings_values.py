@@ -130,17 +130,3 @@ def test_a_kind_refuses_the_rest(kind: Any, given: object) -> None:
     """What cannot be meant is an error, also where Python or pydantic would find a number in it."""
     with pytest.raises(ValidationError):
         taken(kind, given)
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("redis://user:secret@host/0", "redis://***@host/0"),
-        ("http://u:pa/ss@host", "http://***@host"),
-        ("http://host/path", "http://host/path"),
-        ("no URL at all", "no URL at all"),
-    ],
-)
-def test_mask_hides_user_and_password_of_a_url(text: str, expected: str) -> None:
-    """A password is hidden also where it was not percent-encoded and so ends the authority too early."""
-    assert values.mask(text) == expected

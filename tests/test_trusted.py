@@ -65,3 +65,12 @@ def test_everyone_is_trusted_back_to_the_first() -> None:
     """``*`` believes the whole chain, as on a unix socket behind one proxy."""
     headers = [(b"x-forwarded-for", b"198.51.100.1, 203.0.113.9")]
     assert TrustedProxies(["*"]).client_address(None, headers) == "198.51.100.1"
+
+
+@pytest.mark.parametrize("entry", ["::ffff:192.0.2.1", "::ffff:192.0.2.0/120", "::ffff:0:0/96"])
+def test_a_network_in_ipv6_clothes_is_the_ipv4_one(entry: str) -> None:
+    """What a listener on all addresses shows of IPv4 peers is what people copy into the setting."""
+    trusted = TrustedProxies([entry])
+    assert trusted.trusts("192.0.2.1")
+    assert trusted.trusts("::ffff:192.0.2.1")
+    assert not trusted.trusts("2001:db8::1")

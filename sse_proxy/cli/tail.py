@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..settings import shown_url
 from .asking import Asked, asking_options
 from .loop import run_loop
 
@@ -63,11 +64,12 @@ async def _tail(asked: Asked, view: View) -> int:
         request = httpx.Request(asked.method, asked.url, headers=list(asked.headers), content=asked.body or None)
         _ = request.url.host
     except (httpx.InvalidURL, UnicodeError) as error:  # a host that cannot be one
-        raise click.UsageError(f"url: got {asked.url!r}, expected http://HOST[:PORT][/PATH], or https://") from error
+        given = shown_url(asked.url)
+        raise click.UsageError(f"url: got {given!r}, expected http://HOST[:PORT][/PATH], or https://") from error
     try:
         ending = await Following(view, Writer().write).run(request, asked.ssl_context())
     except Unreachable as error:
-        click.echo(f"sse-proxy: {asked.url}: {error}", err=True)
+        click.echo(f"sse-proxy: {shown_url(asked.url)}: {error}", err=True)
         return 1
     except BrokenPipeError:  # `| head` has had enough
         return nobody_reads()

@@ -18,8 +18,8 @@ from ..errors import UpstreamProtocolError
 
 __all__ = ["Decoder", "decoder_for"]
 
-#: About this much is inflated at a time.
-_PORTION_BYTES = 262_144
+#: About this much is inflated at a time: what the pipeline works through in some 20 ms if it is nothing but line ends.
+_PORTION_BYTES = 16_384
 
 #: The zstd decoder has no output limit, but 64 bytes hold at most 16 blocks of 128 KiB (RFC 8878 § 3.1.1.2).
 _ZSTD_STEP_BYTES = 64
@@ -139,8 +139,8 @@ class _Zstd:
                     plain = self._frame.decompress(piece)
                 except zstandard.ZstdError as error:
                     raise UpstreamProtocolError(_CORRUPT) from error
-                if plain:
-                    yield plain
+                for at in range(0, len(plain), _PORTION_BYTES):
+                    yield plain[at : at + _PORTION_BYTES]
                 piece = self._frame.unused_data
 
 

@@ -33,6 +33,9 @@ HOP_BY_HOP = frozenset({
     b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 
+# What no client may write with ``_`` for ``-``: a CGI-like upstream would take it for the field itself.
+_UNMISTAKABLE = HOP_BY_HOP | {b"content-length"}
+
 #: ``Connection`` cannot name these away; nor any ``X-Forwarded-*``.
 NEVER_NOMINATED = frozenset({
     b"accept", b"api-key", b"authorization", b"cache-control", b"content-encoding", b"content-length", b"content-type",
@@ -160,7 +163,8 @@ def forward_request_headers(
 
     *host* is the upstream's own; *client* the address of the peer, None on a unix socket; *scheme* how it reached us.
     *trusted*: the peer's ``X-Forwarded-*`` and ``Forwarded`` are believed and appended to; another's are replaced.
-    *stream_candidate*: ask for an uncompressed body. *extra*: fields of ours that replace the client's of that name.
+    *stream_candidate*: ask for an uncompressed body. *extra*: fields of ours that replace the client's of that name,
+    also of one with ``_`` for ``-``.
 
     Raises:
         BadRequest: see `content_length`.
@@ -169,13 +173,19 @@ def forward_request_headers(
     replaced = {b"host", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
     if stream_candidate:
         replaced.add(b"accept-encoding")
-    kept = without(headers, _not_forwarded(headers) | replaced)
-    if not trusted:
-        kept = [field for field in kept if not _claims_forwarding(field[0])]
+    dropped = _not_forwarded(headers) | replaced
+    ours = frozenset(name.lower() for name, _ in extra)
+    disguised = _UNMISTAKABLE | frozenset(map(_plain, ours))
+    kept = [
+        (name, value)
+        for name, value in headers
+        if (lower := name.lower()) not in dropped
+        and ((trusted and b"_" not in lower) or not _claims_forwarding(lower))
+        and (b"_" not in lower or lower in ours or _plain(lower) not in disguised)
+    ]
     if stream_candidate:
         kept.append((b"accept-encoding", b"identity"))
     kept += _forwarded_fields(headers, client=client, scheme=scheme, trusted=trusted)
-    ours = frozenset(name.lower() for name, _ in extra)
     return ForwardedRequest(
         headers=[*without([(b"host", host), *kept], ours), *extra],  # Host first: RFC 9110 § 7.2
         chunked=first(headers, b"transfer-encoding") is not None,
@@ -219,9 +229,14 @@ def _not_forwarded(headers: RawHeaders) -> frozenset[bytes]:
     return dropped
 
 
+def _plain(name: bytes) -> bytes:
+    """*name* (lower case) as a CGI-like upstream reads it, to which ``_`` and ``-`` are the same."""
+    return name.replace(b"_", b"-")
+
+
 def _claims_forwarding(name: bytes) -> bool:
-    """Whether *name* tells of earlier hops; ``_`` counts as ``-``, since CGI-like upstreams take them for the same."""
-    return (plain := name.lower().replace(b"_", b"-")) == b"forwarded" or plain.startswith(b"x-forwarded-")
+    """Whether *name* (lower case) tells of earlier hops."""
+    return (plain := _plain(name)) == b"forwarded" or plain.startswith(b"x-forwarded-")
 
 
 def _forwarded_fields(headers: RawHeaders, *, client: str | None, scheme: str, trusted: bool) -> HeaderList:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from .headers import RawHeaders, tokens
 
@@ -21,7 +21,7 @@ class TrustedProxies:
     def __init__(self, entries: Iterable[str]) -> None:
         listed = frozenset(entries)
         self._everyone = "*" in listed
-        self._networks = tuple(ip_network(entry, strict=False) for entry in sorted(listed - {"*"}))
+        self._networks = tuple(map(_network, sorted(listed - {"*"})))
 
     def trusts(self, host: str | None) -> bool:
         """Whether the peer *host* is believed; None (a unix socket) and names only under ``*``."""
@@ -44,6 +44,18 @@ class TrustedProxies:
                 break
             address = str(claimed)
         return address
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network:
+    """*entry*, out of IPv6 clothes (``::ffff:…/96`` and longer) as addresses are."""
+    network = ip_network(entry, strict=False)
+    if (
+        isinstance(network, IPv6Network)
+        and network.prefixlen >= 96
+        and (address := network.network_address.ipv4_mapped)
+    ):
+        return IPv4Network((address, network.prefixlen - 96))
+    return network
 
 
 @lru_cache(maxsize=1024)  # the same peers come again and again

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..core.probing import PROBE, Plan
+from ..settings import shown_url
 from .asking import Asker
 from .case import Case, case_of
 from .examined import Report, Wish
@@ -31,7 +32,7 @@ from .judge_more import (
     judge_redirects,
     judge_resume,
 )
-from .observed import Answer, Request, shown_url
+from .observed import Answer, Request
 from .requests import as_browser, preflight_of, probe_request, probe_urls, redirected, with_header
 
 __all__ = ["Examination"]

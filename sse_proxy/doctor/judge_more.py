@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..settings import shown_url
 from .case import Case
 from .findings import Finding, Severity
 from .hops import blamed
-from .observed import Answer, shown_url
+from .observed import Answer
 
 __all__ = [
     "SAFELISTED", "judge_cors", "judge_duplicates", "judge_failed", "judge_http2", "judge_probe_resume",

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ..core.headers import HeaderList
 
-__all__ = ["Answer", "End", "Read", "Request", "shown_url"]
+__all__ = ["Answer", "End", "Read", "Request"]
 
 
 class End(StrEnum):
@@ -48,11 +48,6 @@ class Read:
 
     at: float
     data: bytes
-
-
-def shown_url(url: str) -> str:
-    """*url* as it may stand in a log: a query may hold a key."""
-    return url.partition("?")[0] + ("?…" if "?" in url else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from ..settings import shown_url
 from .case import Case
 from .examined import Report
 from .findings import Finding, Severity, is_clean
-from .observed import End, shown_url
+from .observed import End
 
 __all__ = ["Span", "as_document", "as_lines"]
 

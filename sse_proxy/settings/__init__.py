@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .audit import audit, risks_at_start
 from .load import ENV_PREFIX, Loaded, SettingsError, Source, load_settings
+from .masking import mask, shown_url
 from .model import FILE_ONLY, Settings
 from .routes import Route
-from .values import mask
 
 __all__ = [
     "ENV_PREFIX",
@@ -20,4 +20,5 @@ __all__ = [
     "load_settings",
     "mask",
     "risks_at_start",
+    "shown_url",
 ]

@@ -21,9 +21,10 @@ from typing import Any, Literal, get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from .masking import mask
 from .model import FILE_ONLY, Settings
 from .routes import Route
-from .values import Accepts, mask
+from .values import Accepts
 
 __all__ = ["ENV_PREFIX", "Loaded", "SettingsError", "Source", "load_settings"]
 

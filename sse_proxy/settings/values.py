@@ -41,7 +41,6 @@ __all__ = [
     "Store",
     "Switch",
     "Upstream",
-    "mask",
 ]
 
 #: Some 24 days: a signed 32-bit count of milliseconds, which is what TCP_USER_TIMEOUT holds.
@@ -49,8 +48,6 @@ MAX_SECONDS = 2_147_483.0
 #: One TiB; above this a limit is a typing error.
 MAX_BYTES = 1 << 40
 
-# Greedy: a password that was not percent-encoded may hold a slash, and is a secret all the same.
-_SECRET_IN_URL = re.compile(r"//\S*@")
 _STORE = re.compile(r"rediss?(\+cluster)?://\S+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 § 5.6.2
@@ -61,11 +58,6 @@ class Accepts:
     """What a setting accepts, as the end of the sentence "expected …"."""
 
     text: str
-
-
-def mask(text: str) -> str:
-    """Return *text* with the user and password of any URL in it replaced by ``***``."""
-    return _SECRET_IN_URL.sub("//***@", text)
 
 
 def _number(value: object) -> object:

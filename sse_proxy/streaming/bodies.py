@@ -1,61 +1,26 @@
-"""What is done with a response body whose kind is clear (`unclear` has the others; `choice` chooses).
+"""What is done with the body of a stream of records: decoded, made canonical or watched in its own framing, verified.
 
-    PlainBody    an ordinary response: every byte as it came
-    StreamBody   a stream of records: decoded, made canonical or watched in its own framing, verified at its end
-
-Errors are raised as `SSEProxyError`; `Response` turns them into what the client gets.
+`plain` has ordinary responses, `unclear` those whose kind is not clear; `choice` chooses. Errors are raised as
+`SSEProxyError`; `Response` turns them into what the client gets.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
 
 from ..core.decoding import Decoder, decoder_for
 from ..core.dialects import StreamState
 from ..core.framers import Framing
 from ..core.headers import HeaderList, first, sse_response_headers, stream_response_headers
 from ..core.pipeline import Pipeline
-from ..core.sniff import is_record_stream
 from ..errors import EventTooLarge, Truncated, UpstreamProtocolError
 from .room import BufferFull
 from .transfer import Transfer
 
-__all__ = ["Body", "PlainBody", "StreamBody"]
+__all__ = ["StreamBody"]
 
-
-class Body(Protocol):
-    """One way to treat a body."""
-
-    async def feed(self, data: bytes) -> None:
-        """Take some bytes of the body, never empty."""
-
-    async def end(self) -> None:
-        """The body ended as its framing promised."""
-
-
-class PlainBody:
-    """An ordinary response; *streams*: one that comes bit by bit, though its head may not say so."""
-
-    def __init__(self, transfer: Transfer, status: int, headers: HeaderList, *, streams: bool = False) -> None:
-        self._transfer = transfer
-        if streams or is_record_stream(headers):
-            headers = stream_response_headers(headers, decoded=False)
-        self._head = (status, headers)
-
-    async def open(self) -> PlainBody:
-        """Pass the head on."""
-        self._transfer.becomes_plain()
-        await self._transfer.client.start(*self._head)
-        return self
-
-    async def feed(self, data: bytes) -> None:
-        transfer = self._transfer
-        transfer.bytes_in += len(data)
-        transfer.pacer.event(transfer.clock())
-        await transfer.client.write(data)
-
-    async def end(self) -> None:
-        await self._transfer.client.write(b"", end=True)
+#: What a decoder gives out at a time where there is more: to work through so much may take 20 ms.
+_LONG_BYTES = 16_384
 
 
 class StreamBody:
@@ -73,7 +38,7 @@ class StreamBody:
 
     __slots__ = (
         "_counted", "_decoder", "_framing", "_head", "_held", "_held_bytes", "_holds", "_may_be_alone", "_numbering",
-        "_pipeline", "_transfer",
+        "_pipeline", "_silent_bytes", "_transfer",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +66,8 @@ class StreamBody:
         self._numbering = transfer.numbering
         #: Payload events that are known to be some.
         self._counted = 0
+        #: What was unpacked since then: 400 bytes hold 256 MiB of line ends, which are no event of any size.
+        self._silent_bytes = 0
         self._pipeline = transfer.pipeline = Pipeline(
             transfer.dialect,
             state=StreamState(
@@ -132,7 +99,13 @@ class StreamBody:
             return
         for plain in self._decoder.feed(data):
             transfer.room.add(len(plain))
+            before = self._counted
             await self._pass(plain)
+            self._silent_bytes = self._silent_bytes + len(plain) if before == self._counted else 0
+            if self._silent_bytes > transfer.policy.settings.max_event_bytes:
+                raise EventTooLarge
+            if len(plain) >= _LONG_BYTES:  # others have their turn before the next portion: there may be thousands
+                await asyncio.sleep(0)
 
     async def end(self) -> None:
         transfer, pipeline = self._transfer, self._pipeline

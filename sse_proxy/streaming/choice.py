@@ -6,8 +6,8 @@ from ..core.dialects import dialect_of_head
 from ..core.framers import Framing
 from ..core.headers import HeaderList, first, media_type
 from ..core.sniff import framing_of_media_type, is_record_stream
-from .bodies import Body, PlainBody
 from .kept import KeptBody
+from .plain import Body, PlainBody
 from .transfer import Transfer
 from .unclear import LateBody, SniffedBody
 

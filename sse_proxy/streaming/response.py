@@ -23,11 +23,11 @@ from ..core.requests import RequestFacts
 from ..errors import ClientDisconnected, ClientLeft, ClientStalled, Drained, Outcome, SSEProxyError, UpstreamClosed
 from ..metrics.base import Metrics
 from .application import Application
-from .bodies import Body
 from .choice import open_body
 from .client import Client
 from .detachment import Detachment, Record
 from .ending import natural_outcome, rest_in_spite_of, tell
+from .plain import Body
 from .policy import Policy
 from .pulse import Pulse
 from .receiver import Receiver
@@ -179,7 +179,7 @@ class Response:
             status, headers = message["status"], list(message.get("headers", ()))
             self._upstream_status = status
             if identity := first(headers, b"x-request-id"):
-                self._scope["sse_proxy.request_id"] = identity.decode("latin-1")
+                self._scope["sse_proxy.request_id"] = identity.decode("ascii", "backslashreplace")
             self._client.trailers = message.get("trailers", False)
             self._body = await open_body(self.transfer, self._scope["method"], status, headers)
         else:

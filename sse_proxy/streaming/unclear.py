@@ -9,7 +9,6 @@ Errors are raised as `SSEProxyError`; `Response` turns them into what the client
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from ..core.decoding import decoder_for
 from ..core.dialects import GENERIC
@@ -20,7 +19,8 @@ from ..core.negotiation import Treatment, agreed_framing, treatment
 from ..core.requests import Wish
 from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff, sniff_whole
 from ..errors import Truncated, UpstreamProtocolError, UpstreamReported
-from .bodies import Body, PlainBody, StreamBody
+from .bodies import StreamBody
+from .plain import Body, PlainBody
 from .transfer import Transfer
 
 __all__ = ["MAX_ERROR_BYTES", "LateBody", "SniffedBody", "upstream_error"]
@@ -67,9 +67,11 @@ class SniffedBody:
             await self._body.feed(data)
             return
         self._raw.append(data)
-        pieces: Iterable[bytes] = (data,) if self._decoder is None else self._decoder.feed(data)
-        self._plain += b"".join(pieces)
-        found = sniff(self._plain[:SNIFF_BYTES], self._promised)
+        for plain in (data,) if self._decoder is None else self._decoder.feed(data):
+            self._plain += plain[: SNIFF_BYTES - len(self._plain)]
+            if len(self._plain) >= SNIFF_BYTES:  # enough to decide by; the rest may be more than there is memory for
+                break
+        found = sniff(self._plain, self._promised)
         if found is not None:
             await self._decide(found)
 

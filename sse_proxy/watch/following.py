@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 import httpx
 
 from ..core.requests import classify
+from ..settings import shown_url
 from .decoder import Decoder
 from .marks import Ending, Head, Mark, Verdict
 from .sending import Broken, chunks, sent
@@ -75,7 +76,7 @@ class Following:
                 http_version=response.http_version,
                 headers=response.headers.raw,
             )
-            self._write(self._view.head(head, f"{request.method} {request.url}"))
+            self._write(self._view.head(head, f"{request.method} {shown_url(str(request.url))}"))
             has_content = 200 <= head.status < 300 and head.status not in {204, 205}
             broken = await self._read(response, self._decode(request, response) if has_content else None)
         if self._decoder is None:

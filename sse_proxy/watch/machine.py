@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..core.headers import without
 from .marks import Head, Mark
 from .tally import Summary
 from .view import Line, Piece
 
 __all__ = ["JSONLines"]
 
+#: Fields that are not for whoever reads what was written down.
+_SECRET = frozenset({b"set-cookie"})
+
 
 class JSONLines:
     """One JSON object a line."""
 
     def head(self, head: Head, request: str) -> list[Line]:
-        headers = [[name.decode("latin-1").lower(), value.decode("latin-1")] for name, value in head.headers]
+        told = without(head.headers, _SECRET)
+        headers = [[name.decode("latin-1").lower(), value.decode("latin-1")] for name, value in told]
         return _json(
             t=_rounded(head.t),
             kind="head",
