@@ -17,7 +17,7 @@ import httpx
 
 from .body import ResponseBody
 from .decoders import Decoder, decoder_for
-from .descriptors import enable_keep_alive, has_input, unread
+from .descriptors import enable_keep_alive, has_input, reset_if_unsent, unread
 from .errors import IncompleteMessage
 from .head import HeadReader, ResponseHead
 from .request import OutgoingRequest
@@ -218,6 +218,7 @@ class Connection(asyncio.Protocol):
             return
         self.closed = True
         self._owner.discard(self)
+        reset_if_unsent(self._transport)
         self._transport.abort()
         self._writer.cancel()
         waiting, self._waiting = self._waiting, None
