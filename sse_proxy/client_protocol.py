@@ -34,7 +34,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .errors import BadRequest
 from .errors_http import render_plain
 from .flag import Flag
-from .wire import Endings, Flow, WiredSend
+from .wire import UNTIL_CLOSE, Endings, Flow, WiredSend
 
 __all__ = [
     "ABORT_EXTENSION",
@@ -98,6 +98,7 @@ class ClientProtocol(HttpToolsProtocol):
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        cast("Flow", self.flow).timed_out = isinstance(exc, TimeoutError)
         super().connection_lost(exc)
         # uvicorn leaves the timer of a reset connection running, which keeps the connection in memory.
         self._unset_keepalive_if_required()
@@ -130,7 +131,7 @@ class ClientProtocol(HttpToolsProtocol):
             # uvicorn would send chunks, which a client of HTTP/1.0 takes for content (RFC 9112 § 6.1). Without them
             # the end of the connection ends the body; a Content-Length of the app's is sent all the same.
             self.cycle.chunked_encoding = False
-            self.cycle.expected_content_length = _UNTIL_CLOSE
+            self.cycle.expected_content_length = UNTIL_CLOSE
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes = 0
@@ -168,6 +169,11 @@ class ClientProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._reject("Invalid HTTP request received.")
 
+    @property
+    def _has_said_close(self) -> bool:
+        """Whether the last request there can be has come whole: what follows is not read (RFC 9112 § 9.6)."""
+        return self.cycle is not None and not self.cycle.keep_alive and not self.cycle.more_body  # type: ignore[redundant-expr]  # as above
+
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Go on behind a head that offered an upgrade; *rest* is what was read after it."""
         framing = [field for field in self.headers if field[0] in {b"content-length", b"transfer-encoding"}]
@@ -184,7 +190,7 @@ class ClientProtocol(HttpToolsProtocol):
 
     def _reject(self, message: str) -> None:
         """Answer 400 and close; only close where that would land in the middle of another answer."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._has_said_close:
             return
         if self.pipeline or not (self.is_idle or not self.cycle.response_started):
             self.transport.close()
@@ -195,24 +201,6 @@ class ClientProtocol(HttpToolsProtocol):
 def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Call *app* with a ``send`` that has a `Wire`."""
     return app(scope, receive, WiredSend(send))
-
-
-class _UntilClose(int):
-    """A length that no body exceeds and none falls short of, in the comparisons that uvicorn makes."""
-
-    def __lt__(self, _other: int) -> bool:
-        return False
-
-    def __ne__(self, _other: object) -> bool:
-        return False
-
-    def __sub__(self, _other: int) -> _UntilClose:
-        return self
-
-    __hash__ = int.__hash__
-
-
-_UNTIL_CLOSE = _UntilClose()
 
 
 class _Queue(list[Any]):

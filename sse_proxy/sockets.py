@@ -20,6 +20,9 @@ BACKLOG = 2048
 #: Host and port.
 Address = tuple[str, int]
 
+#: What an option of a socket can hold.
+_MAX_INT = 2**31 - 1
+
 # What socket() and bind() say on a machine without IPv6.
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
@@ -96,7 +99,8 @@ def _bound(host: str, port: int, send_buffer_bytes: int | None, stall_timeout_se
         if send_buffer_bytes is not None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         if stall_timeout_seconds is not None and sys.platform == "linux":
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(stall_timeout_seconds * 1000)))
+            milliseconds = min(max(1, int(stall_timeout_seconds * 1000)), _MAX_INT)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         listener.bind(address)
         listener.listen(BACKLOG)
     except BaseException:

@@ -4,6 +4,7 @@
   ``send`` (`WiredSend`), so that who puts a ``send`` of his own before the server's, to see what goes out, sees it all.
 - `Endings`: two ways to end the connection without ending the response.
 - `Flow`: uvicorn's `FlowControl`, an eighth as heavy.
+- `UNTIL_CLOSE`: the length of a body that ends with the connection.
 """
 
 from __future__ import annotations
@@ -20,23 +21,46 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from .flag import Flag
 
-__all__ = ["Endable", "Endings", "Flow", "Wire", "WiredSend"]
+__all__ = ["UNTIL_CLOSE", "Endable", "Endings", "Flow", "Wire", "WiredSend"]
 
 #: The first lines of chunks (RFC 9112 § 7.1) as long as most events are: formatting costs more than all the rest here.
 _SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
 
 
 class Flow(FlowControl):
-    """Whether the client takes more, and whether we do."""
+    """Whether the client takes more, and whether we do.
 
-    __slots__ = ("_is_writable_event", "_transport", "read_paused", "write_paused")
+    *timed_out*: the kernel has given the client up, which took nothing of what was sent for TCP_USER_TIMEOUT.
+    """
+
+    __slots__ = ("_is_writable_event", "_transport", "read_paused", "timed_out", "write_paused")
 
     def __init__(self, transport: asyncio.Transport) -> None:  # not the parent's: it is to have another kind of event
         self._transport = transport
         self.read_paused = False
         self.write_paused = False
+        self.timed_out = False
         self._is_writable_event = Flag()
         self._is_writable_event.set()
+
+
+class _UntilClose(int):
+    """A length that no body exceeds and none falls short of, in the comparisons that uvicorn makes."""
+
+    def __lt__(self, _other: int) -> bool:
+        return False
+
+    def __ne__(self, _other: object) -> bool:
+        return False
+
+    def __sub__(self, _other: int) -> _UntilClose:
+        return self
+
+    __hash__ = int.__hash__
+
+
+#: For uvicorn's ``expected_content_length``.
+UNTIL_CLOSE = _UntilClose()
 
 
 class Wire:
@@ -51,6 +75,11 @@ class Wire:
         self._transport = transport
         self._flow = flow
         self._chunked = chunked
+
+    @property
+    def timed_out(self) -> bool:
+        """The client is gone, as it took nothing for too long."""
+        return getattr(self._flow, "timed_out", False)
 
     def write(self, data: bytes) -> bool:
         """Send *data*, not empty, while nobody is inside ASGI's ``send``; False: the client takes no more for now."""
