@@ -23,8 +23,9 @@ from .scripts import Call, Script
 
 __all__ = ["FAILURES", "Link", "StoreRefused"]
 
-#: What a store that is not there raises; that of a cluster is no `RedisError`.
-FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
+#: What a store that is not there raises; that of a cluster is no `RedisError`. A write to a connection which is closed
+#: already is a RuntimeError in uvloop.
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 
 _CLUSTER = "+cluster"
 #: Probes at a time: a round of the writer and a beat of the pulse are one each, but in a cluster one a key.
