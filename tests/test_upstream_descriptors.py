@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sse_proxy.upstream.descriptors import enable_keep_alive, has_input, reset_if_unsent, unread
+from sse_proxy.upstream.descriptors import enable_keep_alive, has_input, is_vouched_for, reset_if_unsent, unread
 
 from .conftest import LIMIT_SECONDS
 
@@ -136,3 +136,34 @@ def test_elsewhere_than_on_linux_nothing_is_asked(
     monkeypatch.setattr(sys, "platform", "darwin")
     reset_if_unsent(_Transport(pair[0], 1))
     assert pair[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == bytes(8)
+
+
+class _Tls:
+    """What OpenSSL says to a read behind the end."""
+
+    def __init__(self, answer: bytes | ssl.SSLError) -> None:
+        self._answer = answer
+
+    def read(self, _size: int) -> bytes:
+        if isinstance(self._answer, ssl.SSLError):
+            raise self._answer
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(b"", True), (ssl.SSLZeroReturnError(), True), (ssl.SSLWantReadError(), False), (ssl.SSLEOFError(), False)],
+)
+def test_an_end_under_tls_is_the_peers_own_if_it_said_so(answer: bytes | ssl.SSLError, expected: bool) -> None:
+    """Its close_notify comes out of a read as the end, at first, and as an error later."""
+    assert is_vouched_for(asyncio.Transport({"ssl_object": _Tls(answer)})) is expected
+
+
+def test_an_end_without_tls_is_believed() -> None:
+    """There is nothing else to go by."""
+    assert is_vouched_for(asyncio.Transport())
+
+
+def test_a_socket_that_the_event_loop_has_given_up_is_left_alone() -> None:
+    """uvloop has none any more by the time that it tells of the loss."""
+    reset_if_unsent(asyncio.Transport())

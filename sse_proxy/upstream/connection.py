@@ -17,7 +17,7 @@ import httpx
 
 from .body import ResponseBody
 from .decoders import Decoder, decoder_for
-from .descriptors import enable_keep_alive, has_input, reset_if_unsent, unread
+from .descriptors import enable_keep_alive, has_input, is_vouched_for, reset_if_unsent, unread
 from .errors import IncompleteMessage
 from .head import HeadReader, ResponseHead
 from .request import OutgoingRequest
@@ -143,13 +143,16 @@ class Connection(asyncio.Protocol):
             self._complete(body)
 
     def eof_received(self) -> None:
-        self._lost(None)
+        self._ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and self._waiting is not None:
             for data in unread(self._transport):
                 self.data_received(data)
-        self._lost(exc)
+        if exc is None:
+            self._ended()  # uvloop's TLS tells of an end in the middle in no other way
+        else:
+            self._lost(exc)
 
     def pause_writing(self) -> None:
         self._writer.pause()
@@ -201,6 +204,9 @@ class Connection(asyncio.Protocol):
             self._owner.put(self)
         else:
             self.abort()
+
+    def _ended(self) -> None:
+        self._lost(None if self.closed or is_vouched_for(self._transport) else ConnectionResetError())
 
     def _lost(self, exc: Exception | None) -> None:
         if self._body is not None and not self._body.framed and exc is None:

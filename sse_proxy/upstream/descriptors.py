@@ -6,13 +6,14 @@ import asyncio
 import os
 import select
 import socket
+import ssl
 import struct
 import sys
 from asyncio.trsock import TransportSocket
 from collections.abc import Iterator
 from typing import cast
 
-__all__ = ["enable_keep_alive", "has_input", "reset_if_unsent", "unread"]
+__all__ = ["enable_keep_alive", "has_input", "is_vouched_for", "reset_if_unsent", "unread"]
 
 _READ_BYTES = 65536
 
@@ -33,6 +34,21 @@ def has_input(transport: asyncio.Transport) -> bool:
     return bool(poll.poll(0))
 
 
+def is_vouched_for(transport: asyncio.Transport) -> bool:
+    """Whether the end that has come is the peer's own; for `eof_received`.
+
+    Under TLS anybody on the way can end the connection, but not say so (RFC 8446 § 6.1, "close_notify"): a body that
+    only the end of the connection ends may have been cut there (RFC 9112 § 9.8).
+    """
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return tls.read(1) == b""
+    except ssl.SSLError as error:
+        return isinstance(error, ssl.SSLZeroReturnError)
+
+
 def reset_if_unsent(transport: asyncio.Transport) -> None:
     """Have the close that follows reset the connection, if the peer has not taken all that was written (Linux).
 
@@ -43,7 +59,9 @@ def reset_if_unsent(transport: asyncio.Transport) -> None:
         return
     import fcntl  # noqa: PLC0415 -- does not exist on Windows
 
-    handle = _socket(transport)
+    handle: TransportSocket | None = transport.get_extra_info("socket")
+    if handle is None:  # uvloop's, once it is lost
+        return
     try:
         queued = struct.unpack("i", fcntl.ioctl(handle.fileno(), _SIOCOUTQ, bytes(4)))[0]
         if queued or transport.get_write_buffer_size():
