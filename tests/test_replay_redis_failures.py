@@ -454,7 +454,7 @@ async def test_nobody_waits_for_a_slow_store_longer_than_said(
 async def test_a_connection_that_is_closed_already_is_a_store_that_is_away(
     here: RedisJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """uvloop says so with a RuntimeError, which is no error of sockets: what was to be written is written later."""
+    """The event loop says so with a RuntimeError, which is no error of sockets: what was to be written is written later."""
 
     async def execute(*_command: object) -> None:
         raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")

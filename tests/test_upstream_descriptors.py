@@ -165,5 +165,5 @@ def test_an_end_without_tls_is_believed() -> None:
 
 
 def test_a_socket_that_the_event_loop_has_given_up_is_left_alone() -> None:
-    """uvloop has none any more by the time that it tells of the loss."""
+    """In uvloop it has none any more by the time that it tells of the loss."""
     reset_if_unsent(asyncio.Transport())
