@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
+.PHONY: help run test lint format checkov e2e-llm compat hops faults fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -35,6 +35,9 @@ compat: ## Every client at everything that upstreams do, to docs/compatibility.m
 
 hops: ## The proxies in front, each with its shipped configuration, to the table of docs/hops.md (3 minutes)
 	@scripts/hops
+
+faults: ## Every fault in front of the proxy, nginx and Envoy, to docs/reliability.md (4 minutes; as root the kernel's own faults too)
+	@scripts/faults
 
 fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
 	@scripts/fuzz $(ARGS)
