@@ -1,4 +1,4 @@
-"""The relay of the fault matrix does what its manner says and nothing else: one that only relays would prove nothing."""
+"""The relay of the fault matrix does what its manner says and only that: one that just relays would prove nothing."""
 
 from __future__ import annotations
 
