@@ -24,13 +24,17 @@ from .worlds import HASTY, PATIENT, World, deaf_port
 __all__ = ["dns_world", "kernel_world", "store_world", "tls_world"]
 
 
+#: Only connecting is what the cells of a resolver and of TLS run out of time for.
+_PATIENT_ONCE_CONNECTED = (*PATIENT, "--connect-timeout-seconds", "3")
+
+
 @asynccontextmanager
 async def dns_world() -> AsyncIterator[World]:
     """The upstream has a name, whose resolution is scripted in the proxy's process."""
     async with AsyncExitStack() as stack:
         playing = await stack.enter_async_context(upstream())
         stack.enter_context(deaf_port("127.0.0.3", playing.port))
-        running = await stack.enter_async_context(proxy(f"http://{NAME}:{playing.port}", *HASTY))
+        running = await stack.enter_async_context(proxy(f"http://{NAME}:{playing.port}", *_PATIENT_ONCE_CONNECTED))
 
         async def act(action: str) -> None:
             await running.ask(action)
@@ -60,7 +64,12 @@ async def tls_world() -> AsyncIterator[World]:
             ports[name] = (await stack.enter_async_context(_beside(playing, context))).port
         relay = await stack.enter_async_context(Relay(playing.port))
         running = await stack.enter_async_context(
-            proxy(f"https://{NAME}:{relay.port}", *HASTY, "--upstream-ca-file", str(directory / "ca.pem"))
+            proxy(
+                f"https://{NAME}:{relay.port}",
+                *_PATIENT_ONCE_CONNECTED,
+                "--upstream-ca-file",
+                str(directory / "ca.pem"),
+            )
         )
         await running.ask(f'names {{"{NAME}": {{"addresses": ["127.0.0.1"]}}}}')
 

@@ -12,8 +12,8 @@ _HEAD = """# What is promised when something fails
 
 Written by `make faults`; a change made by hand is lost.
 
-- **A client is never left with half an answer that looks whole.** A stream that fails ends with its API's own error,
-  an ordinary answer with a broken connection, which is all that HTTP has for that.
+- **Half a stream never looks whole.** A stream that fails ends with its API's own error. An ordinary answer that breaks
+  off ends with a broken connection, which is all that HTTP has for that.
 - **What came before the fault arrives.** Events that were whole when the upstream failed are delivered first.
 - **A status as long as there can be one.** Until the first event an error is an HTTP status with the API's JSON, and
   says by `x-should-retry` whether the upstream ever had the request.

@@ -67,11 +67,6 @@ REASONS: dict[tuple[str, str], str] = {
         ("process", family): "what a failing process still sends is the upstream's, or the client's, row"
         for family in ("trickles", "sends garbage", "sends too much", "closes an idle connection")
     },
-    **{
-        ("client", family): "a client is not connected to, and answers nothing"
-        for family in ("refuses", "answers 413 early")
-    },
-    ("client", "black-holes"): "see “stops reading”, and the network's “drops every packet, to the client”",
 }
 
 
