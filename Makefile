@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops smuggling fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures playground-pictures docs docs-serve reference clean
+.PHONY: help run test lint format checkov e2e-llm compat hops smuggling faults fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures playground-pictures docs docs-serve reference clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,6 +38,9 @@ hops: ## The proxies in front, each with its shipped configuration, to the table
 
 smuggling: ## Requests and responses that can be read in two ways, at sse-proxy and nginx, to docs/security.md (4 minutes)
 	@scripts/smuggling
+
+faults: ## Every fault in front of the proxy, nginx and Envoy, to docs/reliability.md (4 minutes; as root the kernel's own faults too)
+	@scripts/faults
 
 fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
 	@scripts/fuzz $(ARGS)

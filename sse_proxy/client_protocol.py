@@ -28,17 +28,16 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
-from uuid import uuid4
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .core.strict import fault_of
-from .errors import BadRequest, Refused, SSEProxyError
-from .errors_http import error_response, render_plain
+from .errors import BadRequest
 from .flag import Flag
 from .standins import UNTIL_CLOSE, Continuation, PipelineQueue
+from .unasked import refuse, turn_away
 from .wire import Endings, Flow, WiredSend
 
 __all__ = [
@@ -112,11 +111,12 @@ class ClientProtocol(HttpToolsProtocol):
         self.app = partial(_call, self.app)
         self.pipeline = PipelineQueue()  # type: ignore[assignment]  # by behaviour a deque
         if 0 < getattr(self.config, "max_connections", 0) < len(self.connections):
-            self._turn_away()
+            turn_away(transport, self.server_state.default_headers)
         else:
             self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        cast("Flow", self.flow).timed_out = isinstance(exc, TimeoutError)
         super().connection_lost(exc)
         # uvicorn leaves the timer of a reset connection running, which keeps the connection in memory.
         self._unset_keepalive_if_required()
@@ -162,27 +162,7 @@ class ClientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        self._end_with(b"400 Bad Request", BadRequest(msg))
-
-    def _turn_away(self) -> None:
-        """Answer 503 before any request, and close: there are no descriptors for one."""
-        handle = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
-        with suppress(OSError):  # closing on what was not read is a reset, which may overtake the answer
-            handle.recv(MAX_FRAMING_BYTES, socket.MSG_DONTWAIT)
-        handle.detach()
-        self._end_with(b"503 Service Unavailable", Refused("the proxy is at its limit of connections"))
-
-    def _end_with(self, status: bytes, error: SSEProxyError) -> None:
-        start, message = error_response(error, body=render_plain(error))
-        headers = [
-            *self.server_state.default_headers,
-            *start["headers"],
-            (b"connection", b"close"),
-            (b"x-request-id", uuid4().hex.encode()),
-        ]
-        head = b"".join(b"%s: %s\r\n" % field for field in headers)
-        self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n%s" % (status, head, message["body"]))
-        self.transport.close()
+        refuse(self.transport, BadRequest(msg), self.server_state.default_headers)
 
     def _forget_response(self) -> None:
         # Else uvicorn takes an app that returns in the middle of its response for a broken one.
@@ -226,6 +206,11 @@ class ClientProtocol(HttpToolsProtocol):
             told = error.__context__
             self._reject(str(told) if isinstance(told, _Refused) else "Invalid HTTP request received.")
 
+    @property
+    def _has_said_close(self) -> bool:
+        """Whether the last request there can be has come whole: what follows is not read (RFC 9112 § 9.6)."""
+        return self.cycle is not None and not self.cycle.keep_alive and not self.cycle.more_body  # type: ignore[redundant-expr]  # as above
+
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Go on behind a head that offered an upgrade; *rest* is what was read after it."""
         framing = [field for field in self.headers if field[0] in {b"content-length", b"transfer-encoding"}]
@@ -242,7 +227,7 @@ class ClientProtocol(HttpToolsProtocol):
 
     def _reject(self, message: str) -> None:
         """Answer 400 and close; only close where that would land in the middle of another answer."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._has_said_close:
             return
         if self.pipeline or not (self.is_idle or not self.cycle.response_started):
             self.transport.close()

@@ -37,6 +37,9 @@ _EXIT_BROKEN = 1
 _EXIT_STARTUP_FAILED = 3  # as uvicorn
 _EXIT_SIGNAL = 128
 _LAG_INTERVAL_SECONDS = 1.0
+#: How much later than we the kernel drops a client that takes nothing: we reset the connection, and so tell the client;
+#: it just forgets it. It comes first where the answer is so slow that its buffers have not filled up yet.
+_KERNEL_GRACE_SECONDS = 2.0
 
 _T = TypeVar("_T")
 
@@ -132,7 +135,7 @@ def _listeners(
         settings.port,
         name="port",
         send_buffer_bytes=settings.client_send_buffer_bytes,
-        stall_timeout_seconds=settings.client_stall_timeout_seconds,
+        stall_timeout_seconds=settings.client_stall_timeout_seconds + _KERNEL_GRACE_SECONDS,
     )
     stack.callback(public.close)
     listeners = [Listener(traffic, public, settings, lifespan="on", is_public=True, ledger=ledger)]

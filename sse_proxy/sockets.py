@@ -29,6 +29,9 @@ OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 #: For everything but clients and their upstream connections, idle ones of these included.
 _SPARE_DESCRIPTORS = 128
 
+#: What an option of a socket can hold.
+_MAX_INT = 2**31 - 1
+
 # What socket() and bind() say on a machine without IPv6.
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
@@ -121,7 +124,8 @@ def _bound(host: str, port: int, send_buffer_bytes: int | None, stall_timeout_se
         if send_buffer_bytes is not None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         if stall_timeout_seconds is not None and sys.platform == "linux":
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(stall_timeout_seconds * 1000)))
+            milliseconds = min(max(1, int(stall_timeout_seconds * 1000)), _MAX_INT)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         listener.bind(address)
         listener.listen(BACKLOG)
     except BaseException:

@@ -30,10 +30,11 @@ _SIZE_LINES = tuple(b"%x\r\n" % size for size in range(1024))
 class Flow(FlowControl):
     """Whether the client takes more, and whether we do; what waits for one that does not is counted in *ledger*.
 
-    Not what waits for others: at most the 64 KiB from which on a client is waited for.
+    Not what waits for others: at most the 64 KiB from which on a client is waited for. *timed_out*: the kernel has
+    given the client up, which took nothing of what was sent for TCP_USER_TIMEOUT.
     """
 
-    __slots__ = ("_is_writable_event", "_ledger", "_room", "_transport", "read_paused", "write_paused")
+    __slots__ = ("_is_writable_event", "_ledger", "_room", "_transport", "read_paused", "timed_out", "write_paused")
 
     def __init__(self, transport: asyncio.Transport, ledger: Ledger | None = None) -> None:
         # not the parent's: it is to have another kind of event
@@ -42,6 +43,7 @@ class Flow(FlowControl):
         self._room = Account(self._ledger)
         self.read_paused = False
         self.write_paused = False
+        self.timed_out = False
         self._is_writable_event = Flag()
         self._is_writable_event.set()
 
@@ -72,6 +74,11 @@ class Wire:
         self._transport = transport
         self._flow = flow
         self._chunked = chunked
+
+    @property
+    def timed_out(self) -> bool:
+        """The client is gone, as it took nothing for too long."""
+        return getattr(self._flow, "timed_out", False)
 
     def write(self, data: bytes) -> bool:
         """Send *data*, not empty, while nobody is inside ASGI's ``send``; False: the client takes no more for now."""

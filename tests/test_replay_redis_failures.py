@@ -449,3 +449,16 @@ async def test_nobody_waits_for_a_slow_store_longer_than_said(
     for asking in (here.attach(opening().stream, OWNER), here.latest(OWNER, "chat"), here.stop("a" * 32, OWNER)):
         with pytest.raises(StoreUnavailable):
             await asking
+
+
+async def test_a_connection_that_is_closed_already_is_a_store_that_is_away(
+    here: RedisJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop says so with a RuntimeError, no error of sockets: what was to be written is written later."""
+
+    async def execute(*_command: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    monkeypatch.setattr(here._link._client, "execute_command", execute)  # noqa: SLF001  where the loop's error comes up
+    with pytest.raises(StoreUnavailable):
+        await here._link.run(("PING",))  # noqa: SLF001

@@ -7,15 +7,20 @@ import contextlib
 import gc
 import json
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
 from sse_proxy.client_protocol import MAX_FRAMING_BYTES, ClientProtocol
+from sse_proxy.listener import Listener
+from sse_proxy.settings import Settings
+from sse_proxy.sockets import listen
+from sse_proxy.wire import WiredSend
 
 from .conftest import LIMIT_SECONDS
 from .server_app import Client, running
@@ -260,6 +265,26 @@ async def test_nonsense_behind_a_pipelined_request_closes() -> None:
         assert b"400" not in await client.rest()
 
 
+@pytest.mark.parametrize("behind", [b"nonsense\r\n\r\n", b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n", b"n" * 200_000])
+async def test_what_follows_a_request_to_close_costs_it_nothing(behind: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read as a request, nor as a mistake (RFC 9112 § 9.6)."""
+    received = bytearray()
+    receive = ClientProtocol.data_received
+
+    def record(connection: ClientProtocol, data: bytes) -> None:
+        received.extend(data)
+        receive(connection, data)
+
+    monkeypatch.setattr(ClientProtocol, "data_received", record)
+    async with running() as server, server.client() as client:
+        client.ask("/request", extra="connection: close\r\n")
+        client.writer.write(behind)
+        await becomes(lambda: received.endswith(b"\r\n\r\n" + behind))
+        server.app.release.set()
+        rest = await client.rest()
+        assert (rest.count(b"HTTP/1.1"), rest.endswith(b"done")) == (1, True)
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /hel", b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"])
 async def test_a_connection_without_a_request_is_closed_after_the_keep_alive_time(sent: bytes) -> None:
     """A new one too, and one in the middle of a head."""
@@ -267,6 +292,45 @@ async def test_a_connection_without_a_request_is_closed_after_the_keep_alive_tim
         client.writer.write(sent)
         rest = await client.rest()
         assert rest.endswith(b"hello" if sent.endswith(b"\r\n\r\n") else b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT is Linux's")
+def test_a_client_that_the_kernel_gave_up_is_told_from_one_that_left(
+    in_loop: Callable[[Callable[[], Awaitable[None]]], None],
+) -> None:
+    """It took nothing of what was sent, however little that was."""
+
+    async def test() -> None:
+        wires: list[Any] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            wires.append(cast("WiredSend", send).wire)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(6):  # less than all buffers together, more than the client's
+                await send({"type": "http.response.body", "body": bytes(4096), "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            wires.append(None)
+
+        with listen("127.0.0.1", 0, stall_timeout_seconds=0.3) as listening:
+            listener = Listener(app, listening, Settings(), lifespan="off")
+            await listener.start()
+            stalled = socket.socket()
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            stalled.setblocking(False)  # never read from
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(stalled, listener.address)
+            with stalled:
+                await loop.sock_sendall(stalled, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                await becomes(lambda: len(wires) == 2)
+            async with Client.to(listener.address) as leaving:
+                leaving.ask("/")
+                await leaving.until(b"\r\n\r\n")
+            await becomes(lambda: len(wires) == 4)
+            await listener.stop()
+        assert (wires[0].timed_out, wires[2].timed_out) == (True, False)
+
+    in_loop(test)
 
 
 async def test_an_open_response_outlives_the_keep_alive_time() -> None:

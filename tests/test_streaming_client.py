@@ -17,6 +17,7 @@ class Wire:
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self.timed_out = False
         self.sent: list[bytes] = []
 
     def write(self, data: bytes) -> bool:
@@ -167,3 +168,15 @@ async def test_nothing_flows_past_a_heartbeat_or_an_end(end: str) -> None:
         getattr(client, end)()
     assert client.sink is None
     await client.settled()
+
+
+async def test_only_our_own_server_can_tell_that_the_kernel_gave_the_client_up() -> None:
+    """Elsewhere one that stalled may look like one that left."""
+    wire = Wire(1)
+    client, _ = _client(Server(), wire=wire)
+    other, _ = _client(Server())
+    assert (client.has_stalled, other.has_stalled) == (False, False)
+    wire.timed_out = True
+    assert client.has_stalled
+    client.detach()
+    assert not client.has_stalled

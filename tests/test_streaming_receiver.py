@@ -302,3 +302,20 @@ async def test_a_look_ahead_without_room_ends() -> None:
     large = Receiver(_scope(_CHUNKED), Server(_piece(b"x" * 60_000), _piece(b"x" * 60_000)), ledger)
     with pytest.raises(NoRoom):
         await large.look_ahead(1 << 20)
+
+
+async def test_it_is_starved_while_the_rest_of_the_body_is_the_clients_to_send() -> None:
+    """Not while something waits for the application, nor behind the end."""
+    server = Server()
+    receiver = Receiver(_scope(_CHUNKED), server)
+    receiver.watch()
+    seen = [receiver.is_starved]
+    for piece in (_piece(b"a"), _piece(b"b", more=False)):
+        server.queue.put_nowait(piece)
+        while server.taken <= len(seen) // 2:
+            await asyncio.sleep(0)
+        seen.append(receiver.is_starved)
+        await receiver()
+        seen.append(receiver.is_starved)
+    receiver.close()
+    assert seen == [True, False, True, False, False]

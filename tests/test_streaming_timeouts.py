@@ -11,6 +11,8 @@ import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
+from sse_proxy.streaming.client import Client
+
 from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, proxying, start, until
 from .upstream_peers import Talk, both_loops, open_sockets, peer, silent_listener
 from .wire import Answer, ask, calling, chat
@@ -276,6 +278,19 @@ async def test_an_llm_s_answer_to_a_get_may_not_be_silent(handler: Handler) -> N
         assert await proxy.outcome() == "idle_timeout"
 
 
+async def test_an_upload_that_stops_is_held_against_the_client() -> None:
+    """The upstream is silent since it waits for the rest, as we do."""
+    fields = [("Content-Type", "application/octet-stream"), ("Content-Length", "100")]
+    async with (
+        proxied(_silence, idle_timeout_seconds=_SHORT) as proxy,
+        calling(proxy.port, "POST", "/files", headers=fields, body=None) as call,
+    ):
+        await call.write(b"half of it")
+        answer = await call.answer()
+        assert (answer.status, answer.error["code"]) == (400, "rejected")
+        assert answer.error["message"] == "the request body took too long to arrive"
+
+
 async def test_a_generic_post_stream_may_not_be_silent() -> None:
     """Somebody waits for an answer."""
     async with proxied(_anything_then_silence, idle_timeout_seconds=_SHORT) as proxy:
@@ -311,6 +326,16 @@ async def test_a_client_that_does_not_read_is_dropped_and_the_upstream_paused(co
             await until(lambda: open_sockets() <= before + 1)
         if headers:
             assert await proxy.outcome() == "client_stalled"
+
+
+async def test_a_client_that_the_kernel_gives_up_first_counts_as_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a slow stream the kernel notices before us; it is no departure, so its silence is not told as one's."""
+    monkeypatch.setattr(Client, "has_stalled", True)
+    async with proxied(_event_then_silence) as proxy:
+        async with chat(proxy.port) as call:
+            await call.until(b"\n\n")
+        assert await proxy.outcome() == "client_stalled"
+        assert proxy.value("disconnect_silence_seconds_count") == 0
 
 
 async def test_a_client_that_reads_slowly_is_not_dropped() -> None:

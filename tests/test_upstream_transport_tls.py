@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -145,4 +147,29 @@ async def test_a_tls_handshake_without_an_answer_times_out_and_leaves_nothing(*,
         with pytest.raises(httpx.ConnectTimeout):
             await transport.handle_async_request(request("GET", url))
         await until(lambda: open_sockets() <= before and upstream.open == 0)
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False], ids=["close_notify", "cut"])
+@both_loops
+async def test_a_body_without_a_length_is_whole_only_if_tls_says_so(
+    *, certificates: Certificates, says_goodbye: bool
+) -> None:
+    """Anybody on the way can end the connection, but not say so in the upstream's name (RFC 9112 § 9.8)."""
+
+    async def handler(talk: Talk) -> None:
+        await talk.answer(b"HTTP/1.1 200 OK\r\n\r\n", b"half or whole")
+        if not says_goodbye:
+            with socket.socket(fileno=os.dup(talk.writer.get_extra_info("socket").fileno())) as beneath:
+                beneath.shutdown(socket.SHUT_WR)
+            await talk.gone()
+
+    async with peer(handler, context=certificates.server) as upstream:
+        transport = create_transport(UpstreamSettings(upstream.url, upstream_ca_file=certificates.ca_file))
+        response = await transport.handle_async_request(request("GET", upstream.url))
+        if says_goodbye:
+            assert await read(response) == b"half or whole"
+        else:
+            with pytest.raises(httpx.ReadError):
+                await read(response)
         await transport.aclose()

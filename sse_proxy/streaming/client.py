@@ -25,12 +25,18 @@ __all__ = ["Client"]
 class Wire(Protocol):
     """What our own server takes bytes by."""
 
+    @property
+    def timed_out(self) -> bool:
+        """The client is gone, as it took nothing for too long."""
+
     def write(self, data: bytes) -> bool:
         """Send *data*; False: the client takes no more for now."""
 
 
 class _Nowhere:
     """A `Wire` to nobody."""
+
+    timed_out = False
 
     def write(self, data: bytes) -> bool:  # noqa: ARG002  the protocol's
         return True
@@ -77,6 +83,11 @@ class Client:
     def bytes_taken(self) -> int:
         """Body bytes that were for a client."""
         return self._bytes_taken if self.detached else self.bytes_out
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether the kernel has noticed, before us, that the client takes nothing."""
+        return self._wire is not None and self._wire.timed_out
 
     @property
     def can_be_dropped(self) -> bool:

@@ -8,8 +8,9 @@ from ..core.dialects import Voice
 from ..core.headers import HeaderList, sse_response_headers, stream_response_headers
 from ..core.heartbeat import Heartbeat, heartbeat
 from ..core.pacing import Action
-from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout
+from ..errors import BadRequest, ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout
 from .detachment import Detachment
+from .receiver import Receiver
 from .timer import PacerTimer
 from .transfer import Transfer
 
@@ -33,13 +34,20 @@ def _nothing(_cause: Exception) -> None: ...
 class Pulse(PacerTimer):
     """See the module header; *on_end* gets the reason why the response has to end now."""
 
-    __slots__ = ("_detachment", "_on_end", "_transfer")
+    __slots__ = ("_detachment", "_on_end", "_receiver", "_transfer")
 
-    def __init__(self, transfer: Transfer, on_end: Callable[[Exception], None], detachment: Detachment | None) -> None:
+    def __init__(
+        self,
+        transfer: Transfer,
+        on_end: Callable[[Exception], None],
+        detachment: Detachment | None,
+        receiver: Receiver,
+    ) -> None:
         super().__init__(transfer.pacer)
         self._transfer = transfer
         self._on_end = on_end
         self._detachment = detachment
+        self._receiver = receiver
 
     def release(self) -> None:
         """The response is over: nobody is called any more, nor kept alive."""
@@ -59,11 +67,16 @@ class Pulse(PacerTimer):
             self._on_end(Complete())
             return
         elif action is not None:
-            self._on_end(_TIMEOUTS[action]())
+            self._on_end(self._timeout(action))
             return
         elif self._detachment is not None:
             self._detachment.look()
         self.arm()
+
+    def _timeout(self, action: Action) -> SSEProxyError:
+        if action is Action.IDLE_TIMEOUT and self._receiver.is_starved:  # the upstream waits for the client, as we do
+            return BadRequest("the request body took too long to arrive")
+        return _TIMEOUTS[action]()
 
     def _beat(self, *, data_due: bool) -> None:
         transfer = self._transfer

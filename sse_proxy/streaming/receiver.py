@@ -82,6 +82,11 @@ class Receiver:
         """Whether the whole request has come."""
         return self._complete
 
+    @property
+    def is_starved(self) -> bool:
+        """Whether the rest of the body is the client's to send: nothing of it waits here. Only while this watches."""
+        return not (self._complete or self._held or self.gone)
+
     async def look_ahead(self, limit: int) -> bytes | None:
         """The whole body if it is not over *limit* bytes, else None; the application still gets every byte.
 

@@ -79,7 +79,7 @@ class Response:
         )
         self.outlet = self._client = self.transfer.client = Client(scope, send, self.transfer.pacer, self._loop.time)
         self._detachment = None if record is None else Detachment(record, self.transfer, receiver, self._cut)
-        self._pulse = Pulse(self.transfer, self._cut, self._detachment)
+        self._pulse = Pulse(self.transfer, self._cut, self._detachment, receiver)
         self.outcome: Outcome | None = None
         self.silence: float | None = None
         self._body: Body | None = None
@@ -144,15 +144,16 @@ class Response:
         if self._client.finished or self._client.detached:
             return
         has_all = self.transfer.has_told_all
-        if self.outcome is None and not has_all:
+        departure = ClientStalled() if self._client.has_stalled else ClientDisconnected()
+        if self.outcome is None and not has_all and not self._client.has_stalled:
             self.silence = self._loop.time() - self.transfer.pacer.last_write
         if self.detaches():
             return
-        natural = natural_outcome(self.transfer, self._upstream_status)
-        self.outcome = self.outcome or (natural if has_all else Outcome.CLIENT_DISCONNECTED)
+        natural = natural_outcome(self.transfer, self._upstream_status) if has_all else departure.outcome
+        self.outcome = self.outcome or natural
         self._pulse.stop()
         if self._policy.owns_app:
-            self._cut(ClientDisconnected())
+            self._cut(departure)
 
     def cut(self, cause: SSEProxyError | None = None) -> None:
         """`LiveStream`: end now, for *cause*; None: the process ends."""
@@ -228,8 +229,7 @@ class Response:
         self._application.stop(cause)
 
     @property
-    def _is_left(self) -> bool:
-        """Whether nothing more is of use to anybody."""
+    def _is_left(self) -> bool:  # nothing more is of use to anybody
         return self._receiver.gone and not self._client.detached
 
     def detaches(self) -> bool:

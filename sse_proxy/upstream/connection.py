@@ -18,7 +18,7 @@ import httpx
 from ..core.ledger import Ledger
 from .body import ResponseBody
 from .decoders import Decoder, decoder_for
-from .descriptors import enable_keep_alive, has_input, unread
+from .descriptors import enable_keep_alive, has_input, is_vouched_for, reset_if_unsent, unread
 from .errors import IncompleteMessage
 from .head import HeadReader, ResponseHead
 from .request import OutgoingRequest
@@ -145,13 +145,16 @@ class Connection(asyncio.Protocol):
             self._complete(body)
 
     def eof_received(self) -> None:
-        self._lost(None)
+        self._ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and self._waiting is not None:
             for data in unread(self._transport):
                 self.data_received(data)
-        self._lost(exc)
+        if exc is None:
+            self._ended()  # uvloop's TLS tells of an end in the middle in no other way
+        else:
+            self._lost(exc)
 
     def pause_writing(self) -> None:
         self._writer.pause()
@@ -204,6 +207,9 @@ class Connection(asyncio.Protocol):
         else:
             self.abort()
 
+    def _ended(self) -> None:
+        self._lost(None if self.closed or is_vouched_for(self._transport) else ConnectionResetError())
+
     def _lost(self, exc: Exception | None) -> None:
         if self._body is not None and not self._body.framed and exc is None:
             self._complete(self._body)
@@ -220,6 +226,7 @@ class Connection(asyncio.Protocol):
             return
         self.closed = True
         self._owner.discard(self)
+        reset_if_unsent(self._transport)
         self._transport.abort()
         self._writer.cancel()
         waiting, self._waiting = self._waiting, None

@@ -6,13 +6,20 @@ import asyncio
 import os
 import select
 import socket
+import ssl
+import struct
+import sys
 from asyncio.trsock import TransportSocket
 from collections.abc import Iterator
 from typing import cast
 
-__all__ = ["enable_keep_alive", "has_input", "unread"]
+__all__ = ["enable_keep_alive", "has_input", "is_vouched_for", "reset_if_unsent", "unread"]
 
 _READ_BYTES = 65536
+
+_SIOCOUTQ = 0x5411  # <linux/sockios.h>: bytes in the send queue that the peer has not acknowledged
+# struct linger: on, zero seconds. Closing then discards what was not sent, and resets.
+_LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 def enable_keep_alive(transport: asyncio.Transport) -> None:
@@ -25,6 +32,42 @@ def has_input(transport: asyncio.Transport) -> bool:
     poll = select.poll()  # select() fails with descriptors above 1023
     poll.register(_socket(transport).fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def is_vouched_for(transport: asyncio.Transport) -> bool:
+    """Whether the end that has come is the peer's own; for `eof_received`.
+
+    Under TLS anybody on the way can end the connection, but not say so (RFC 8446 § 6.1, "close_notify"): a body that
+    only the end of the connection ends may have been cut there (RFC 9112 § 9.8).
+    """
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return tls.read(1) == b""
+    except ssl.SSLError as error:
+        return isinstance(error, ssl.SSLZeroReturnError)
+
+
+def reset_if_unsent(transport: asyncio.Transport) -> None:
+    """Have the close that follows reset the connection, if the peer has not taken all that was written (Linux).
+
+    Else the end would queue up behind that: a peer that does not read would never learn that it has been left, and the
+    kernel would keep the bytes for it.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl  # noqa: PLC0415 -- does not exist on Windows
+
+    handle: TransportSocket | None = transport.get_extra_info("socket")
+    if handle is None:  # uvloop's, once it is lost
+        return
+    try:
+        queued = struct.unpack("i", fcntl.ioctl(handle.fileno(), _SIOCOUTQ, bytes(4)))[0]
+        if queued or transport.get_write_buffer_size():
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+    except (OSError, ValueError):
+        return  # it is closed already, or no TCP
 
 
 def unread(transport: asyncio.Transport) -> Iterator[bytes]:
