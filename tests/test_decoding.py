@@ -131,6 +131,13 @@ def test_gzip_members_follow_each_other() -> None:
         assert b"".join(decoded(b"gzip", pieces)) == b"onetwo"
 
 
+def test_what_follows_the_padding_of_gzip_is_padding() -> None:
+    """However the network cuts: a member behind zeros is none, at the start of a read neither."""
+    packed = gzip.compress(b"one") + b"\0\0" + gzip.compress(b"two")
+    for pieces in splits(packed, seed=15):
+        assert b"".join(decoded(b"gzip", pieces)) == b"one"
+
+
 def test_zstd_frames_follow_each_other() -> None:
     """RFC 8878 § 3: frames are independent, and skippable ones hold nothing."""
     skippable = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
