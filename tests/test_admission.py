@@ -49,3 +49,25 @@ def test_releasing_what_was_not_acquired_is_an_error() -> None:
     with pytest.raises(KeyError):
         admission.release("a")
     assert len(admission) == 0
+
+
+def test_every_release_makes_room_for_one() -> None:
+    """Of several streams of one client each counts, down to the last."""
+    admission = Admission(max_streams_per_client=3)
+    for _ in range(3):
+        admission.acquire("a")
+    admission.release("a")
+    admission.release("a")
+    admission.acquire("a")
+    admission.acquire("a")
+    with pytest.raises(Refused, match=r"^too many streams at once for this client$"):
+        admission.acquire("a")
+    assert len(admission) == 3
+
+
+def test_a_limit_of_one_is_a_limit() -> None:
+    """Of all streams, and of one client's."""
+    for admission in (Admission(max_streams=1), Admission(max_streams_per_client=1)):
+        admission.acquire("a")
+        with pytest.raises(Refused):
+            admission.acquire("a")
