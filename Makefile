@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops fuzz bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
+.PHONY: help run test lint format checkov e2e-llm compat hops fuzz mutants bench bench-quick resume-shows pod-shows image-shows lock dashboard dashboard-pictures clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,8 +36,11 @@ compat: ## Every client at everything that upstreams do, to docs/compatibility.m
 hops: ## The proxies in front, each with its shipped configuration, to the table of docs/hops.md (3 minutes)
 	@scripts/hops
 
-fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
+fuzz: ## Mutated bodies and examples by the million, lives of one stream, every parser for a minute (two hours; Linux)
 	@scripts/fuzz $(ARGS)
+
+mutants: ## Judge every mutant of the core by its module's tests, to docs/mutation.md (an hour on two quiet cores); ARGS= modules
+	@scripts/mutants $(ARGS)
 
 bench: ## Measure beside ten other proxies, which are fetched first, and write docs/benchmarks.md (45 minutes; needs two quiet cores)
 	@scripts/bench $(ARGS)
