@@ -36,7 +36,7 @@ compat: ## Every client at everything that upstreams do, to docs/compatibility.m
 hops: ## The proxies in front, each with its shipped configuration, to the table of docs/hops.md (3 minutes)
 	@scripts/hops
 
-fuzz: ## Mutated bodies and examples by the million, lives of one stream, every parser for a minute (two hours; Linux)
+fuzz: ## Mutated bodies and examples by the million, lives of one stream, every parser for a minute (an hour; Linux)
 	@scripts/fuzz $(ARGS)
 
 mutants: ## Judge every mutant of the core by its module's tests, to docs/mutation.md (an hour on two quiet cores); ARGS= modules

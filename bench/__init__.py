@@ -11,6 +11,7 @@ proxy alone. The rest is the benchmark of whole servers:
 - `report` makes the page and the plots out of the results alone.
 
 `resume` is a benchmark of its own with the same parts: what streams cost that are kept, and what becomes of them.
+`mutation` judges the tests of the core by changes that they should notice.
 `observability` makes the dashboard, and shows it and the alert rules at work under a real Prometheus.
 
 Traffic goes to 127.0.0.1 only.

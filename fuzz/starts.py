@@ -39,11 +39,11 @@ STARTS: dict[str, list[bytes]] = {
         bytes([at]) + text for at in range(0, 70, 3) for text in (b"1.5", b"redis://h/0", b"true", b"a,b")
     ],
     "store-reply": [b'{"status":200}\x004\0complete\x001-0\0data: a\n\n\x002-0\0data: b\n\n', b"\x000\0"],
-    "watched-stream": [bytes([at]) + sample.body[:1500] for at in range(3) for sample in SAMPLES.values()],
+    "watched-stream": [bytes([at]) + sample.body[:400] for at in range(3) for sample in SAMPLES.values()],
 }
 
 
 def usual() -> Iterator[bytes]:
     """For the framers: what every dialect sends."""
     for sample in SAMPLES.values():
-        yield sample.body[:1500]
+        yield sample.body[:500]

@@ -15,7 +15,8 @@ from .page import write
 __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_RESULTS = _ROOT / "build" / "mutation"
+#: Kept in the repository, so that the page can be written anew when one module was judged again.
+_RESULTS = _ROOT / "docs" / "mutation"
 
 
 def main() -> None:
