@@ -13,7 +13,7 @@ from sse_proxy import Settings
 from sse_proxy.replay.base import End
 
 from .life_model import Limits, Model
-from .life_stage import OWNER, Stage
+from .life_stage import OWNER, TTL_SECONDS, Stage
 from .life_words import words
 
 __all__ = ["MAX_EVENT_BYTES", "CheckedLife", "body"]
@@ -174,7 +174,7 @@ class CheckedLife(RuleBasedStateMachine):
             assert self.stage.task.done()
             assert self.stage.upstream in {"over", "cancelled", "idle"}
             self._store_has_it_all()
-            self.let_time_pass(600.0)
+            self.let_time_pass(TTL_SECONDS)
             assert self.stage.loop.timers == []
             assert self.stage.store is None or self.stage.store.stats.streams == 0
         finally:

@@ -86,7 +86,7 @@ class Model(Sending):
     def stalls(self) -> None:
         """The client does not take what is in flight."""
         if self.error is not None or self.blocked == "ending":
-            self._close("abort")
+            self._close(self.end or "abort")
         elif self._detaches():
             self.end = "abort"
         else:

@@ -24,9 +24,11 @@ from sse_proxy.replay.null import NullRecording
 from sse_proxy.resume.attaching import Attaching
 from sse_proxy.resume.resumption import Resumption
 
-__all__ = ["OWNER", "ClockedLoop", "Stage"]
+__all__ = ["OWNER", "TTL_SECONDS", "ClockedLoop", "Stage"]
 
 OWNER = "owner"
+#: Of what is kept; longer than any life.
+TTL_SECONDS = 1_000_000.0
 _STEPS = 10_000
 
 
@@ -89,7 +91,7 @@ class Store(MemoryJournal):
     """A journal whose answer to `open` is scripted: ``ok``, ``slow`` (at `answer`), ``down``."""
 
     def __init__(self, manner: str, loop: ClockedLoop, *, stream_bytes: int) -> None:
-        super().__init__(ttl_seconds=500.0, stream_bytes=stream_bytes, total_bytes=1 << 20, clock=loop.time)
+        super().__init__(ttl_seconds=TTL_SECONDS, stream_bytes=stream_bytes, total_bytes=1 << 20, clock=loop.time)
         self._manner = manner
         self.answer = asyncio.Event()
         self.streams: list[str] = []

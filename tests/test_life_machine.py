@@ -18,7 +18,8 @@ from .streaming import DONE, chunk
 
 #: None is a sum of others, nor of the deadlines: so no two things fall on the same moment.
 _SECONDS = st.sampled_from([0.11, 1.03, 4.07, 9.01, 30.02])
-#: A life takes a tenth of a second. `make fuzz` asks for 50,000 of what is cheaper.
+#: A life takes a tenth of a second. `make fuzz` asks for 50,000 of what is cheaper. The same ones each time: a rare
+#: find belongs into that campaign, not into somebody's check of another change.
 _EXAMPLES = max(60, settings().max_examples // 25)
 
 
@@ -157,4 +158,4 @@ class Life(CheckedLife):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=_EXAMPLES, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=_EXAMPLES, stateful_step_count=30, deadline=None, derandomize=True)
