@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format checkov e2e-llm compat hops smuggling faults fuzz bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures playground-pictures docs docs-serve reference clean
+.PHONY: help run test lint format checkov e2e-llm compat hops smuggling faults fuzz mutants bench bench-quick resume-shows pod-shows image-shows overload-shows soak storm kill-shows lock dashboard dashboard-pictures playground-pictures docs docs-serve reference clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,8 +42,11 @@ smuggling: ## Requests and responses that can be read in two ways, at sse-proxy 
 faults: ## Every fault in front of the proxy, nginx and Envoy, to docs/reliability.md (4 minutes; as root the kernel's own faults too)
 	@scripts/faults
 
-fuzz: ## 1,000,000 mutated bodies and 50,000 examples of each property through the pipeline (half an hour; Linux)
+fuzz: ## Mutated bodies and examples by the million, lives of one stream, every parser for a minute (an hour; Linux)
 	@scripts/fuzz $(ARGS)
+
+mutants: ## Judge every mutant of the core by its module's tests, to docs/mutation.md (an hour on two quiet cores); ARGS= modules
+	@scripts/mutants $(ARGS)
 
 bench: ## Measure beside ten other proxies, which are fetched first, and write docs/benchmarks.md (45 minutes; needs two quiet cores)
 	@scripts/bench $(ARGS)

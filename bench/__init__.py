@@ -12,6 +12,7 @@ proxy alone. The rest is the benchmark of whole servers:
 
 `resume` is a benchmark of its own with the same parts: what streams cost that are kept, and what becomes of them.
 `soak` runs for hours under faults, with thousands of streams, and through kills, and finds out what is lost or left.
+`mutation` judges the tests of the core by changes that they should notice.
 `observability` makes the dashboard, and shows it and the alert rules at work under a real Prometheus.
 
 Traffic goes to 127.0.0.1 only.

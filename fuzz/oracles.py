@@ -99,6 +99,8 @@ def check_decoding(case: Case) -> None:
     assert whole[:size] == again[:size]
     if case.coding == "br":
         return  # its library raises at bytes behind the end, and gives out nothing, if they come in one piece with it
+    if case.coding == "zstd" and not (end and end_again):
+        return  # its library may notice only with the next byte that a frame is broken, if it comes in pieces
     if max(len(whole), len(again)) < MAX_DECODED_BYTES:
         assert end == end_again
         assert end or whole == again

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 
 from starlette.types import Message, Receive, Scope, Send
 
 from .core.headers import HeaderList, RawHeaders, first, tokens, without
 from .errors import RequestTooLarge
+from .errors_http import method_refused
 
 __all__ = ["Exchange"]
 
@@ -118,6 +120,17 @@ class Exchange:
         if close and not self._awaits_continue:
             await self._linger()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def respond_json(self, status: int, document: Mapping[str, str]) -> None:
+        """Answer with *document*, which nobody may keep."""
+        body = json.dumps(document).encode("ascii")
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await self.respond(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+    async def refuse_method(self, message: str, *, allow: bytes) -> None:
+        """Answer with a 405 that names the methods to *allow*."""
+        start, body = method_refused(message, allow=allow)
+        await self.respond(start["status"], start["headers"], body["body"])
 
     async def _linger(self) -> None:
         with contextlib.suppress(TimeoutError):

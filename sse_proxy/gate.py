@@ -25,7 +25,6 @@ To the app below, the scope (a copy) additionally holds:
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -158,14 +157,14 @@ class Gate:
 
     async def _probe(self, name: str, method: str, exchange: Exchange) -> None:
         """Answer a load balancer's probe, which needs no token and is answered during the drain too."""
-        if name not in {"healthz", "readyz"} or method not in {"GET", "HEAD"}:
+        if name not in {"healthz", "readyz"}:
             raise NotFound
-        status, document = 200, {"status": "ok"}
-        if name == "readyz":
-            status, document = probe_response(self._lifecycle, self._upstream_ready)
-        body = json.dumps(document).encode("ascii")
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-        await exchange.respond(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+        if method not in {"GET", "HEAD"}:
+            await exchange.refuse_method("probes take GET and HEAD", allow=b"GET, HEAD")
+            return
+        ready = probe_response(self._lifecycle, self._upstream_ready) if name == "readyz" else None
+        status, document = ready or (200, {"status": "ok"})
+        await exchange.respond_json(status, document)
 
     def _identify(self, scope: Scope, *, locked: bool) -> None:
         """Find out who is asking, by the token or the address; a token of ours goes no further.

@@ -13,12 +13,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 __all__ = ["LIMIT_SECONDS", "free_port", "require_component"]
 
 #: How long a test waits for something that should come at once; generous, since the machine may be busy.
 LIMIT_SECONDS = 20.0
+
+# For `make mutants`: a mutant is killed by the first failure, so none is made smaller, and the same ones each time.
+settings.register_profile(
+    "mutants", phases=(Phase.explicit, Phase.generate), deadline=None, derandomize=True, database=None
+)
 
 # For `make fuzz`: many more examples, and the same ones each time.
 settings.register_profile(

@@ -116,3 +116,22 @@ def test_no_life_leaves_a_count(steps: list[tuple[str, bool]]) -> None:
     for place in open_places:
         admission.leave(place)
     assert len(admission) == 0
+
+
+def test_every_place_that_is_left_makes_room_for_one() -> None:
+    """Of several streams of one client each counts, down to the last."""
+    admission = Admission(max_streams_per_client=3)
+    places = [taken(admission, "a") for _ in range(3)]
+    for place in places[:2]:
+        admission.leave(place)
+    taken(admission, "a")
+    taken(admission, "a")
+    assert admission.new("a") is Refusal.MAX_STREAMS_PER_CLIENT
+    assert len(admission) == 3
+
+
+def test_a_limit_of_one_is_a_limit() -> None:
+    """Of all streams, and of one client's."""
+    for admission in (Admission(max_streams=1), Admission(max_streams_per_client=1)):
+        taken(admission, "a")
+        assert isinstance(admission.new("a"), Refusal)

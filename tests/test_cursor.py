@@ -55,3 +55,8 @@ def test_who_comes_back_tells_the_last_event_id_in_a_header_or_in_the_query() ->
     query = {"lastEventId": "c", "last_event_id": "b", "id": "x"}
     assert told_event_ids(headers, query) == [b"17", b"b", b"c"]
     assert told_event_ids([(b"last-event-id", b"")], {"last_event_id": ""}) == []
+
+
+def test_both_halves_of_an_id_come_back() -> None:
+    """The stream as text, the number as a number."""
+    assert parse_event_id(b"0123456789abcdef" * 2 + b".12") == Cursor(stream="0123456789abcdef" * 2, after=12)

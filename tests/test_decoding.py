@@ -131,6 +131,13 @@ def test_gzip_members_follow_each_other() -> None:
         assert b"".join(decoded(b"gzip", pieces)) == b"onetwo"
 
 
+def test_what_follows_the_padding_of_gzip_is_padding() -> None:
+    """However the network cuts: a member behind zeros is none, at the start of a read neither."""
+    packed = gzip.compress(b"one") + b"\0\0" + gzip.compress(b"two")
+    for pieces in splits(packed, seed=15):
+        assert b"".join(decoded(b"gzip", pieces)) == b"one"
+
+
 def test_zstd_frames_follow_each_other() -> None:
     """RFC 8878 § 3: frames are independent, and skippable ones hold nothing."""
     skippable = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
@@ -210,3 +217,21 @@ def test_work_is_linear_in_the_bytes(coding: bytes, compress: Compressor) -> Non
         return calls_made(lambda: list(decoded(coding, pieces)))
 
     assert work(8) <= 2.1 * work(4) + 20
+
+
+def test_a_coding_that_nobody_knows_is_said_to_be_one() -> None:
+    """In words that the client gets."""
+    with pytest.raises(UpstreamProtocolError, match=r"^the upstream used a content coding that cannot be undone$"):
+        decoder_for(b"compress")
+
+
+def test_two_bytes_of_raw_deflate_are_enough() -> None:
+    """The shortest stream there is: what comes behind is not waited for."""
+    empty = zlib.compress(b"", wbits=-15)
+    assert len(empty) == 2
+    for pieces in splits(empty, seed=16):
+        assert b"".join(decoded(b"deflate", pieces)) == b""
+    decoder = decoder_for(b"deflate")
+    assert decoder is not None
+    stored = b"\x01\x01\x00\xfe\xffA"
+    assert b"".join([*decoder.feed(stored[:2]), *decoder.feed(stored[2:])]) == b"A"

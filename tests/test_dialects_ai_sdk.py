@@ -131,3 +131,27 @@ def test_the_data_stream_stays_what_it_is() -> None:
     assert json.loads(line.removeprefix(b"3:")) == "the upstream fell silent"
     assert json.loads(end.removeprefix(b"d:"))["finishReason"] == "error"
     assert of.voice.comment == b""
+
+
+def test_calls_are_numbered_in_their_order() -> None:
+    """What continues a call belongs to the last one that began."""
+    began = {"type": "tool-input-start", "toolCallId": "t", "toolName": "f"}
+    goes_on = {"type": "tool-input-delta", "inputTextDelta": "{"}
+    deltas = told(AI_SDK_UI, *(event(payload) for payload in (began, began, began, goes_on)))
+    assert [call.index for delta in deltas for call in delta.tool_calls] == [0, 1, 2, 2]
+    lines = ('b:{"toolCallId":"t","toolName":"f"}', '9:{"args":{}}', "b:{}", 'c:{"argsTextDelta":"{"}', "c:{}")
+    deltas = told(AI_SDK_DATA, *map(event, lines))
+    assert [call.index for delta in deltas for call in delta.tool_calls] == [0, 1, 2, 2, 2]
+    assert [call.arguments for delta in deltas for call in delta.tool_calls] == ["", "{}", "", "{", ""]
+
+
+def test_an_error_keeps_its_event() -> None:
+    """It may be told on as it came; ours ends the data stream with a finish of no cost."""
+    for row, data in ((AI_SDK_UI, '{"type":"error","errorText":"no"}'), (AI_SDK_DATA, '3:"no"')):
+        error = learnt(row, event(data)).error
+        assert error is not None
+        assert (str(error), error.body) == ("no", data.encode())
+    assert AI_SDK_DATA.native is not None
+    assert AI_SDK_DATA.native.error_frame(IdleTimeout("late"), StreamState()) == (
+        b'3:"late"\nd:{"finishReason":"error","usage":{"promptTokens":0,"completionTokens":0}}\n'
+    )

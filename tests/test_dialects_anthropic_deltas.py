@@ -96,3 +96,40 @@ def test_a_whole_message() -> None:
         "delta": {"stop_reason": "end_turn", "stop_sequence": None},
         "usage": {"output_tokens": 0},
     }
+
+
+def test_a_document_is_told_as_its_stream_would_have_been() -> None:
+    """Every field of every event: clients put the message together again by these."""
+    document: dict[str, object] = {
+        "type": "message",
+        "id": "m",
+        "content": [{"type": "text", "text": "a"}, {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}],
+        "stop_reason": "tool_use",
+        "stop_sequence": "END",
+        "usage": {"output_tokens": 5},
+    }
+    begun = {**document, "content": [], "stop_reason": None, "stop_sequence": None}
+    tool = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    events = anthropic_from_document(document)
+    assert events is not None
+    assert [json.loads(event.data) for event in events] == [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": tool},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"x":1}'}},
+        {"type": "content_block_stop", "index": 1},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "tool_use", "stop_sequence": "END"},
+            "usage": {"output_tokens": 5},
+        },
+        {"type": "message_stop"},
+    ]
+
+
+@pytest.mark.parametrize("document", [{}, {"type": "message"}, {"type": "error", "content": []}, {"content": []}])
+def test_what_is_no_message_is_none(document: dict[str, object]) -> None:
+    """Both the type and the list of blocks have to be there."""
+    assert anthropic_from_document(document) is None

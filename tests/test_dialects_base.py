@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sse_proxy.core.dialects import GENERIC, Sign, StreamState, compact
-from sse_proxy.core.dialects.base import JSONObject, reported_error, usage_counts
+from sse_proxy.core.dialects.base import JSONObject, free_keys, quiet_key, reported_error, usage_counts
 from sse_proxy.core.sse import Event
 
 
@@ -75,3 +77,54 @@ def test_a_row_wants_nothing_by_default() -> None:
     event = Event(event=b"ping", data=b"{}")
     assert GENERIC.unpack(event) is event
     assert not GENERIC.is_ping(event)
+
+
+ROW = replace(GENERIC, markers=(b"[DONE]", b'"error"'), quiet=(quiet_key("finish_reason"), quiet_key("usage", "false")))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "quiet"),
+    [
+        (b"", True),
+        (b'data: {"a":1}', True),
+        (b"[DONE]", False),
+        (b"data: [DONE]", False),
+        (b'"error"', False),
+        (b'{"finish_reason":null}', True),
+        (b'{"finish_reason": null}', True),
+        (b'{"finish_reason":null}{"finish_reason":null}', True),
+        (b'{"finish_reason":null}{"finish_reason":"stop"}', False),
+        (b'{"finish_reason": null}{"finish_reason":"stop"}', False),
+        (b'{"finish_reason":"stop"}', False),
+        (b'{"finish_reason":false}', False),
+        (b'{"usage":false}', True),
+        (b'{"usage": false}', True),
+        (b'{"usage":null}', False),
+        (b'{"finish_reason":null,"usage":{}}', False),
+    ],
+)
+def test_what_may_pass_unseen(chunk: bytes, quiet: bool) -> None:
+    """No marker anywhere, and every key that could say something has the value that says nothing, in one spelling."""
+    assert ROW.is_quiet(chunk) is quiet
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'"text":"a"', True),
+        (b'"content": "', True),
+        (b'"text":7', True),
+        (b'"text":{', False),
+        (b'"other":"a"', False),
+        (b'text":"a"', False),
+    ],
+)
+def test_where_free_text_begins(text: bytes, found: bool) -> None:
+    """Behind one of the keys, where a string or a number stands."""
+    assert (free_keys("text", "content").search(text) is not None) is found
+
+
+@pytest.mark.parametrize(("code", "status"), [(400, 400), (399, 502), (599, 599), (600, 502), ("599", 599)])
+def test_the_edges_of_a_status(code: object, status: int) -> None:
+    """A 4xx or a 5xx, the last of them too."""
+    assert reported_error({"error": {"code": code}}, b"").http_status == status

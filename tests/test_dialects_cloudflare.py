@@ -70,3 +70,34 @@ def test_its_error_frame_is_read_by_all() -> None:
     assert document["errors"] == [document["error"]]
     assert document["success"] is False
     assert end == b"data: [DONE]\n\n"
+
+
+def test_the_envelope_around_a_whole_answer_becomes_its_stream() -> None:
+    """And its end."""
+    events = CLOUDFLARE.from_document({"result": {"response": "a", "usage": {"total_tokens": 3}}, "success": True})
+    assert events is not None
+    assert [event.data for event in events] == [b'{"response":"a","usage":{"total_tokens":3}}', b"[DONE]"]
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"result": "a"}, {"result": {"response": 1}}, {"result": {}}, {"RESULT": {"response": "a"}}]
+)
+def test_what_is_no_envelope_is_an_event(document: dict[str, object]) -> None:
+    """It is passed on as it is."""
+    assert CLOUDFLARE.from_document(document) is None
+
+
+def test_usage() -> None:
+    """As OpenAI's."""
+    state = learnt(CLOUDFLARE, event({"response": "", "usage": {"prompt_tokens": 2, "completion_tokens": 3}}))
+    assert (state.usage["input"], state.usage["output"]) == (2, 3)
+
+
+def test_an_error_keeps_its_document() -> None:
+    """It may be told on as it came; and ours has what every client of the API looks for."""
+    error = learnt(CLOUDFLARE, event({"errors": [{"message": "no"}]})).error
+    assert error is not None
+    assert json.loads(error.body or b"") == {"errors": [{"message": "no"}]}
+    ours = json.loads(CLOUDFLARE.error_body(IdleTimeout()))
+    assert ours == {"error": ours["errors"][0], "errors": [ours["error"]], "success": False, "result": None}
+    assert ours["error"]["code"] == "idle_timeout"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sse_proxy.core.dialects import Delta, ToolCall
@@ -96,3 +98,54 @@ def test_its_pings_are_swallowed_and_its_errors_abort() -> None:
     output, _ = drained("cohere", b'event: ping\ndata: {"type":"ping"}\n\ndata: [DONE]\n\n')
     assert output == b"data: [DONE]\n\n"
     assert COHERE.aborts_after_error
+
+
+def test_a_document_is_told_as_its_stream_would_have_been() -> None:
+    """Every field of every event: clients put the message together again by these."""
+    parts: list[dict[str, object]] = [{"type": "thinking", "thinking": "hm"}, {"text": "a"}]
+    call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    usage = {"tokens": {"input_tokens": 1, "output_tokens": 2}}
+    document: dict[str, object] = {
+        "id": "m",
+        "message": {"role": "assistant", "content": parts, "tool_calls": [call]},
+        "finish_reason": "COMPLETE",
+        "usage": usage,
+    }
+    events = COHERE.from_document(document)
+    assert events is not None
+    payloads = [json.loads(record.data) for record in events]
+    assert [record.event.decode() for record in events] == [payload["type"] for payload in payloads]
+    assert payloads == [
+        {"type": "message-start", "id": "m", "delta": {"message": {"role": "assistant"}}},
+        {"type": "content-start", "index": 0, **message(content={"type": "thinking", "text": ""})},
+        {"type": "content-delta", "index": 0, **message(content=parts[0])},
+        {"type": "content-end", "index": 0},
+        {"type": "content-start", "index": 1, **message(content={"type": "text", "text": ""})},
+        {"type": "content-delta", "index": 1, **message(content=parts[1])},
+        {"type": "content-end", "index": 1},
+        {"type": "tool-call-start", "index": 0, **message(tool_calls=call)},
+        {"type": "tool-call-end", "index": 0},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}},
+    ]
+
+
+@pytest.mark.parametrize("document", [{}, {"message": {}}, {"message": "a", "finish_reason": "COMPLETE"}])
+def test_what_is_no_answer_is_none(document: dict[str, object]) -> None:
+    """A message and a reason for its end have to be there."""
+    assert COHERE.from_document(document) is None
+
+
+def test_the_end_tells_the_usage_and_an_error_keeps_its_event() -> None:
+    """The event of an error may be told on as it came."""
+    usage = {"tokens": {"input_tokens": 1, "output_tokens": 2}}
+    assert learnt(COHERE, event({"type": "message-end", "delta": {"usage": usage}})).usage == {"input": 1, "output": 2}
+    for payload in ({"type": "error", "message": "no"}, {"type": "message-end", "delta": {"finish_reason": "ERROR"}}):
+        error = learnt(COHERE, event(payload)).error
+        assert error is not None
+        assert error.body == event(payload).data
+
+
+def test_a_call_without_id_and_name_has_none() -> None:
+    """Whatever else stands there."""
+    deltas = told(COHERE, event({"type": "tool-call-start", **message(tool_calls={"id": 7, "function": {"name": 8}})}))
+    assert deltas == [Delta(tool_calls=(ToolCall(),))]

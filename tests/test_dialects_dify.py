@@ -83,3 +83,22 @@ def test_pings_are_its_own() -> None:
     assert DIFY.is_ping(Event(event=b"ping", data=b"{}"))
     assert DIFY.asks({"response_mode": "streaming"})
     assert not DIFY.asks({"stream": True})
+
+
+def test_a_document_is_told_as_an_event_and_its_end() -> None:
+    """Each with what belongs to it; what is no whole answer is none."""
+    document: dict[str, object] = {
+        "event": "message",
+        "mode": "chat",
+        "id": "m",
+        "answer": "a",
+        "metadata": {"usage": {}},
+    }
+    events = DIFY.from_document(document)
+    assert events is not None
+    assert [json.loads(record.data) for record in events] == [
+        {"event": "message", "id": "m", "answer": "a"},
+        {"event": "message_end", "id": "m", "metadata": {"usage": {}}},
+    ]
+    assert DIFY.from_document({"event": "message", "answer": "a"}) is None
+    assert DIFY.from_document({"event": "workflow_started", "mode": "chat"}) is None

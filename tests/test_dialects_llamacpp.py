@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sse_proxy.core.dialects import Delta
@@ -80,3 +82,21 @@ def test_lm_studio_s_errors() -> None:
     )
     assert str(state.error) == "no"
     assert not state.complete
+
+
+def test_lm_studio_s_document_is_told_as_its_stream_would_have_been() -> None:
+    """Texts and thoughts, and the whole of it as the result; what is no whole answer is none."""
+    output = [{"type": "reasoning", "content": "hm"}, {"type": "message", "content": "a"}, {"type": "tool_call"}]
+    document: dict[str, object] = {"model_instance_id": "m", "output": output}
+    events = LM_STUDIO.from_document(document)
+    assert events is not None
+    payloads = [json.loads(record.data) for record in events]
+    assert [record.event.decode() for record in events] == [payload["type"] for payload in payloads]
+    assert payloads == [
+        {"type": "chat.start", "model_instance_id": "m"},
+        {"type": "reasoning.delta", "content": "hm"},
+        {"type": "message.delta", "content": "a"},
+        {"type": "chat.end", "result": document},
+    ]
+    assert LM_STUDIO.from_document({"output": []}) is None
+    assert LM_STUDIO.from_document({"model_instance_id": "m"}) is None

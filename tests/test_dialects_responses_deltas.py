@@ -113,3 +113,51 @@ def test_items_without_text_are_told_too() -> None:
     assert events is not None
     kinds = [record.event.decode().removeprefix("response.") for record in events]
     assert kinds[2:-1] == ["output_item.added", "output_item.done"] * 2
+
+
+def test_a_document_is_told_as_its_stream_would_have_been() -> None:
+    """Every field of every event, numbered: clients put the response together again by these."""
+    part = {"type": "output_text", "text": "a", "annotations": [1]}
+    said = {
+        "type": "message",
+        "id": "i0",
+        "content": [part, {"type": "refusal", "refusal": "no"}],
+        "status": "completed",
+    }
+    call = {"type": "function_call", "id": "i1", "name": "f", "arguments": "{}"}
+    document: dict[str, object] = {
+        "object": "response",
+        "id": "r",
+        "status": "completed",
+        "output": [said, call],
+        "usage": {"input_tokens": 1},
+    }
+    begun = {**document, "status": "in_progress", "output": [], "usage": None}
+    events = responses_from_document(document)
+    assert events is not None
+    payloads = [json.loads(record.data) for record in events]
+    assert [record.event.decode() for record in events] == [payload["type"] for payload in payloads]
+    assert [payload.pop("sequence_number") for payload in payloads] == list(range(len(events)))
+    place, where = {"output_index": 1, "item_id": "i1"}, {"output_index": 0, "item_id": "i0", "content_index": 0}
+    added = "response.output_item.added"
+    assert payloads == [
+        {"type": "response.created", "response": begun},
+        {"type": "response.in_progress", "response": begun},
+        {"type": added, "output_index": 0, "item": {**said, "content": [], "status": "in_progress"}},
+        {"type": "response.content_part.added", **where, "part": {**part, "text": "", "annotations": []}},
+        {"type": "response.output_text.delta", **where, "delta": "a", "logprobs": []},
+        {"type": "response.output_text.done", **where, "text": "a", "logprobs": []},
+        {"type": "response.content_part.done", **where, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": said},
+        {"type": added, "output_index": 1, "item": {**call, "arguments": "", "status": "in_progress"}},
+        {"type": "response.function_call_arguments.delta", **place, "delta": "{}"},
+        {"type": "response.function_call_arguments.done", **place, "arguments": "{}"},
+        {"type": "response.output_item.done", "output_index": 1, "item": call},
+        {"type": "response.completed", "response": document},
+    ]
+
+
+@pytest.mark.parametrize("document", [{}, {"object": "response"}, {"output": []}, {"object": "list", "output": []}])
+def test_what_is_no_response_is_none(document: dict[str, object]) -> None:
+    """The object's name and the list have to be there."""
+    assert responses_from_document(document) is None

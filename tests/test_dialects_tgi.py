@@ -76,3 +76,19 @@ def test_triton_s_errors_and_its_end() -> None:
     assert str(learnt(TRITON, event({"error": "no"})).error) == "no"
     assert learnt(TRITON, event({"text_output": "a"})).error is None
     assert TRITON.completes_at_end
+
+
+def test_a_document_is_told_as_one_token() -> None:
+    """With all that a token has; what has one already, or no text, is an event as it is."""
+    events = TGI.from_document({"generated_text": "a", "details": {"x": 1}})
+    assert events is not None
+    assert [json.loads(record.data) for record in events] == [
+        {
+            "index": 1,
+            "token": {"id": 0, "text": "a", "logprob": 0.0, "special": False},
+            "generated_text": "a",
+            "details": {"x": 1},
+        }
+    ]
+    assert TGI.from_document({"generated_text": None}) is None
+    assert TGI.from_document({"generated_text": "a", "token": {}}) is None

@@ -23,3 +23,10 @@ def test_the_rest_is_replaced_and_counted_once(value: bytes, text: str) -> None:
     repairs = {"invalid_utf8": 1}
     assert valid_utf8(value, repairs) == text.encode()
     assert repairs == {"invalid_utf8": 2}
+
+
+def test_the_count_begins_with_one() -> None:
+    """The first repair of a stream is one repair."""
+    repairs: dict[str, int] = {}
+    valid_utf8(b"\xff", repairs)
+    assert repairs == {"invalid_utf8": 1}

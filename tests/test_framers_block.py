@@ -166,3 +166,59 @@ def test_work_is_linear_in_the_lines(lines: object) -> None:
         return calls_made(lambda: feed(block(joins_json=True)[0], *found))
 
     assert work(2000) <= 2.2 * work(1000) + 50
+
+
+def test_every_repair_is_counted_by_its_name_each_time() -> None:
+    """Twice is two."""
+    of, repairs = block(joins_json=True)
+    feed(of, b"data:{}", b"", b"data:{}", b"", b"data: {}", b"data: {}", b"data: {}", b"")
+    assert repairs == {"missing_space": 2, "single_newline": 2}
+
+
+def test_invalid_text_is_replaced_and_counted_wherever_it_stands() -> None:
+    """In the data, in the type and in the id."""
+    of, repairs = block()
+    assert feed(of, b"event: \xff", b"id: \xff", b"data: \xff", b"") == [
+        Event(data="\ufffd".encode(), event="\ufffd".encode(), id="\ufffd".encode())
+    ]
+    assert repairs == {"invalid_utf8": 3}
+
+
+def test_nothing_of_an_event_is_left_for_the_next() -> None:
+    """Neither its type nor its size, and a blank line before any field is one too many."""
+    of, repairs = block(limit=8)
+    assert feed(of, b"", b"event: e", b"", b"data: 12", b"", b"data: 34", b"") == [
+        Event(data=b"12"),
+        Event(data=b"34"),
+    ]
+    assert repairs == {"extra_blank_lines": 1}
+    of, _ = block()
+    events = feed(of, b"event: e", b"data: 1", b"")
+    of.finish(events)
+    assert events == [Event(data=b"1", event=b"e")]
+
+
+@pytest.mark.parametrize(("digits", "retry"), [(18, int("1" * 18)), (19, None)])
+def test_the_longest_time_of_reconnection(digits: int, retry: int | None) -> None:
+    """What fits into 63 bits."""
+    of, _ = block()
+    assert feed(of, b"retry: " + b"1" * digits, b"data: a", b"") == [Event(data=b"a", retry=retry)]
+
+
+def test_fields_behind_json_belong_to_it() -> None:
+    """Unless the next document begins, whose they are then."""
+    of, _ = block(joins_json=True)
+    assert feed(of, b"data: {}", b"event: late", b"id: 7", b"") == [Event(data=b"{}", event=b"late", id=b"7")]
+
+
+def test_what_is_cut_is_said_to_be() -> None:
+    """In words that the client gets."""
+    of, _ = block(joins_json=True)
+    with pytest.raises(UpstreamProtocolError, match=r"^the upstream cut an event in the middle$"):
+        feed(of, b'{"a":', b"data: 1")
+
+
+def test_bare_json_is_counted_from_its_own_beginning() -> None:
+    """A run of documents may be longer than the limit."""
+    of, _ = block(joins_json=True, limit=8)
+    assert len(feed(of, b'{"a": 1}', b'{"a": 1}', b'{"a": 1}')) == 3

@@ -88,3 +88,16 @@ def test_splits_change_no_text(body: bytes, at: list[int]) -> None:
 def test_work_is_linear_in_the_bytes(unit: bytes) -> None:
     """Whatever is repeated."""
     assert is_linear(maker, lambda size: unit * (size // len(unit)))
+
+
+def test_every_read_with_invalid_bytes_is_counted() -> None:
+    """From one on."""
+    assert text_of([b"a\xff", b"b\xff"]) == ("a\ufffdb\ufffd", {"invalid_utf8": 2})
+
+
+def test_a_line_end_may_come_first() -> None:
+    """Nothing is taken for the second half of CR LF that follows no CR."""
+    framer = maker()
+    assert framer.completed == []
+    assert framer.cut is False
+    assert text_of([b"\na"])[0] == "\na"

@@ -192,10 +192,20 @@ async def test_probes_need_no_token_and_tell_the_truth(tokens: Path) -> None:
     assert set(world.metrics.requests) == {("gate", 200), ("gate", 503)}
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+async def test_probes_take_no_other_method(method: str) -> None:
+    """405, which names those that they take (RFC 9110 § 15.5.6)."""
+    world = World()
+    start = await world.ask(method, "/-/sse-proxy/readyz")
+    assert (start["status"], world.passed, world.metrics.requests) == (405, [], [("gate", 405)])
+    assert (b"allow", b"GET, HEAD") in start["headers"]
+    assert world.document["error"]["code"] == "rejected"
+
+
 @pytest.mark.parametrize(
     "method, path, root_path",
     [
-        ("POST", "/-/sse-proxy/healthz", ""),
+        ("POST", "/-/sse-proxy/nothing", ""),
         ("GET", "/-/sse-proxy/nothing", ""),
         ("GET", "/-/sse-proxy/../v1/models", ""),
         ("GET", "//-/SSE-proxy/healthz", ""),

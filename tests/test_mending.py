@@ -121,3 +121,35 @@ def test_the_rest_may_come_without_its_blank_line() -> None:
     output, of = drained("openai_chat", TOKEN + FINISH + b'data: {"usage":\n\ndata: {}}\n')
     assert output == TOKEN + FINISH + b'data: {"usage":{}}\n\n'
     assert of.conclude() == DONE
+
+
+def test_the_first_of_several_payloads_keep_the_events_type() -> None:
+    """Only the last bears the id, and whatever else came with it."""
+    mender = Mender(max_event_bytes=1000, repairs={})
+    events = mender.feed(Event(data=b'{"a":1}{"b":2}', event=b"chunk", id=b"7"))
+    assert events == [
+        Event(data=b'{"a":1}', event=b"chunk"),
+        Event(data=b'{"b":2}', event=b"chunk", id=b"7"),
+    ]
+
+
+@pytest.mark.parametrize("payloads", [[b'{"a":', b"[DONE]"], [b'{"a":1', b'{"a":2}'], [b'{"a":', b"x}"]])
+def test_what_was_cut_is_said_to_be(payloads: list[bytes]) -> None:
+    """In words that the client gets."""
+    with pytest.raises(UpstreamProtocolError, match=r"^the upstream cut an event in the middle$"):
+        mended(*payloads)
+
+
+def test_a_document_may_be_as_long_as_the_limit() -> None:
+    """Not longer; and the next one is counted anew."""
+    whole = [b'{"a":"', b"x" * 12, b'"}']
+    assert mended(*whole, *whole, limit=20) == ([b'{"a":"xxxxxxxxxxxx"}'] * 2, {"split_json": 2}, False)
+    with pytest.raises(EventTooLarge):
+        mended(*whole, limit=19)
+
+
+def test_only_a_whole_event_with_the_same_first_key_is_a_sibling() -> None:
+    """The first, however many follow it."""
+    with pytest.raises(UpstreamProtocolError):
+        mended(b'{"a":{"b":', b'{"a":{"c":1}}')
+    assert mended(b'{"x":[', b'{"a":{"x":1}}', b"]}")[0] == [b'{"x":[{"a":{"x":1}}]}']

@@ -77,3 +77,23 @@ def test_what_is_one_event_to_who_comes_back_has_one_id() -> None:
     told = numbering.apply_as_one(b"data: e\n\ndata: [DONE]\n\n")
     assert told == f"id: {STREAM}.5\ndata: e\n\nid: {STREAM}.5\ndata: [DONE]\n\n".encode()
     assert recorded == []
+
+
+def test_it_tells_what_it_was_made_with() -> None:
+    """The recorder and the attaching client go by that."""
+    numbering = Numbering(STREAM, apart=True, yields=True)
+    assert (numbering.stream, numbering.apart, numbering.yields, numbering.gave_way) == (STREAM, True, True, False)
+    assert numbering.on_give_way is None
+    assert Numbering(STREAM, apart=False).yields is False
+
+
+def test_who_gives_way_records_nothing_more_and_says_so() -> None:
+    """The events have ids of their own: whoever keeps the stream has to know."""
+    recorded: list[int] = []
+    numbering = Numbering(STREAM, apart=False, yields=True, record=lambda n, _event: recorded.append(n))
+    numbering.give_way()
+    assert (numbering.gave_way, numbering.record) == (True, None)
+    told: list[str] = []
+    numbering.on_give_way = lambda: told.append("way")
+    numbering.give_way()
+    assert (recorded, told) == ([], ["way"])

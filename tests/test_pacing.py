@@ -298,3 +298,51 @@ def happens(pacer: Pacer, name: str, now: float) -> None:
         beat(pacer, now)
     if name in MOMENTS:
         MOMENTS[name](pacer, now)
+
+
+def test_who_has_no_client_any_more_is_under_no_deadline_of_the_clients() -> None:
+    """No heartbeat is due and no read is late, whatever limits come later; the upstream's own clocks run on."""
+    alone = Limits(idle=300, total=3600, heartbeat=1, client_stall=1)
+    pacer = Pacer(alone, 0.0)
+    pacer.sent(0.0)
+    pacer.committed(0.0)
+    pacer.event(0.0)
+    pacer.leave_alone()
+    assert pacer.due(299.0) is None
+    pacer.limit(alone)
+    assert pacer.due(299.0) is None
+    assert pacer.due(300.0) is Action.IDLE_TIMEOUT
+    pacer.sending_since = 10.0
+    assert pacer.due(299.0) is None
+    assert pacer.due(3600.0) is Action.TOTAL_TIMEOUT
+
+
+def test_the_owner_may_want_to_be_asked_more_often() -> None:
+    """For something of its own; nothing is due then."""
+    pacer = Pacer(Limits(idle=300), 0.0)
+    pacer.sent(0.0)
+    assert pacer.next(0.0) == 300.0
+    pacer.look_every(5.0)
+    assert (pacer.next(0.0), pacer.due(5.0)) == (5.0, None)
+    pacer.limit(Limits(idle=4))
+    assert pacer.next(0.0) == 4.0
+
+
+def test_nothing_is_looked_at_while_nothing_can_be_due() -> None:
+    """A send without any limit arms no timer, nor do limits without a send one that is sooner than theirs."""
+    pacer = Pacer(Limits(), 0.0)
+    pacer.sending_since = 0.0
+    assert pacer.next(0.0) == NEVER
+    pacer = Pacer(Limits(idle=300), 0.0)
+    pacer.sent(0.0)
+    assert pacer.next(0.0) == 300.0
+
+
+def test_a_clock_that_stands_still_is_looked_at_when_it_would_have_run_out() -> None:
+    """A send that is done just before must not have put its deadline off unseen."""
+    pacer = Pacer(Limits(idle=10.5, client_stall=10.0), 0.0)
+    pacer.sent(0.0)
+    pacer.event(0.0)
+    pacer.sending_since = 10.25
+    assert pacer.next(10.25) == 10.5
+    assert pacer.last_write == 0.0

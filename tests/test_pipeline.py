@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from sse_proxy.core.dialects import GENERIC, StreamState
+from sse_proxy.core.dialects import GENERIC, StreamState, dialect_by_name
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import shape_for
@@ -318,3 +318,105 @@ def test_nothing_is_told_behind_the_end_of_a_shape(output: Literal["openai", "to
         of_body = Pipeline(ALL["openai_chat"], state=StreamState(), max_event_bytes=LIMIT, shape=shape)
         told.append(of_body.feed(body) + of_body.flush() + of_body.conclude())
     assert told[0] == told[1]
+
+
+def test_line_ends_of_a_canonical_chunk_are_mended_on_the_fast_path() -> None:
+    """The same bytes and the same counts as on the slow one."""
+    for dialect, chunk in (("openai_chat", TOKEN), ("generic", b"data: a\n\n")):
+        of_body = pipeline(dialect)
+        of_body.feed(chunk)
+        assert of_body.feed((chunk * 2).replace(b"\n", b"\r\n")) == chunk * 2
+        assert of_body.repairs == {"line_endings": 4}
+        watching = pipeline(dialect, rewrite=False)
+        watching.feed(chunk)
+        assert watching.feed(chunk.replace(b"\n", b"\r\n")) == chunk.replace(b"\n", b"\r\n")
+        assert watching.repairs == {}
+
+
+def test_what_is_only_watched_is_not_repaired_and_not_bounded_by_the_mender() -> None:
+    """Every byte as it came, and no repair is told of."""
+    broken = b"data:" + TOKEN[6:-2] + b"\n: c\n\ndata: data: {}\n\n"
+    output, of_body = drained("openai_chat", broken, rewrite=False)
+    assert (output, of_body.repairs) == (broken, {})
+
+
+def test_a_document_in_several_events_is_bounded() -> None:
+    """By the same limit as one event."""
+    of_body = pipeline("openai_chat", limit=60)
+    of_body.feed(b'data: {"a":"' + b"x" * 40 + b"\n\n")
+    with pytest.raises(EventTooLarge):
+        of_body.feed(b"data: " + b"y" * 40 + b"\n\n")
+
+
+def test_what_is_told_by_end_and_error_is_told_once() -> None:
+    """A flush gives out what an error has held back, and a second conclusion adds nothing."""
+    of_body = pipeline("openai_chat", limit=100)
+    with pytest.raises(EventTooLarge):
+        of_body.feed(TOKEN + b"data: " + b"x" * 200)
+    assert of_body.flush() == TOKEN
+    assert of_body.flush() == b""
+    output, of_body = drained("openai_chat", TOKEN + FINISH)
+    assert (output, of_body.conclude(), of_body.conclude()) == (TOKEN + FINISH, DONE, b"")
+    assert of_body.state.terminated is True
+
+
+@pytest.mark.parametrize(
+    ("dialect", "error", "added"),
+    [
+        ("openai_chat", b'data: {"error":{"message":"no"}}\n\n', DONE),
+        ("anthropic", b'event: error\ndata: {"type":"error","error":{"message":"no"}}\n\n', b""),
+    ],
+)
+def test_behind_the_upstreams_own_error_comes_the_terminator_where_the_api_has_it(
+    dialect: str, error: bytes, added: bytes
+) -> None:
+    """Whether or not a finish signal came before."""
+    output, of_body = drained(dialect, error)
+    assert (output, of_body.conclude()) == (error, added)
+
+
+@pytest.mark.parametrize("output", ["openai", "tokens"])
+def test_a_shape_ends_by_itself_unless_an_error_was_told(output: Literal["openai", "tokens"]) -> None:
+    """Its own ending behind a whole answer, nothing behind an error; and its state says that all is told anew."""
+    for tail, ends in ((FINISH, True), (b'data: {"error":{"message":"no"}}\n\n', False)):
+        state = StreamState(choices=1)
+        shape = shape_for(output, identity={"id": "c"})
+        of_body = Pipeline(ALL["openai_chat"], state=state, max_event_bytes=LIMIT, shape=shape)
+        assert state.retold is True
+        of_body.feed(TOKEN + tail)
+        of_body.flush()
+        assert bool(of_body.conclude()) is ends
+    Pipeline(ALL["openai_chat"], state=state, max_event_bytes=LIMIT)
+    assert state.retold is False
+
+
+def test_cut_parts_make_an_answer_a_cut_one() -> None:
+    """Half a record, half a document, or a record that is not whole: with the finish signal or without."""
+    for tail in (b"data: {", b'data: {"a":\n\n', b'data: {"choices":['):
+        _, of_body = drained("openai_chat", TOKEN + FINISH, tail)
+        with pytest.raises(Truncated):
+            of_body.conclude()
+        _, of_body = drained("openai_chat", TOKEN + FINISH + DONE, tail)
+        assert of_body.conclude() == b""
+
+
+def test_nothing_can_be_told_within_a_record_of_a_stream_that_is_only_watched() -> None:
+    """Where no line closes it."""
+    of_body = Pipeline(
+        dialect_by_name("ollama"), state=StreamState(), max_event_bytes=LIMIT, rewrite=False, framing=Framing.NDJSON
+    )
+    of_body.feed(b'{"a":')
+    assert of_body.fail(IdleTimeout()) == b"" or of_body.voice.closes is not None
+
+
+def test_a_client_with_a_voice_of_its_own_keeps_it_when_the_dialect_is_known() -> None:
+    """The first event tells how the upstream speaks, not how the client has to be spoken to."""
+    first = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    for voice, expected in ((None, "openai_chat"), (ALL["anthropic"], "anthropic")):
+        of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, voice=voice, recognises=True)
+        assert of_body.feed(first) == first
+        assert (of_body.dialect.name, of_body.voice) == ("openai_chat", ALL[expected])
+    assert pipeline("generic").feed(first) == first
+    deaf = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT)
+    deaf.feed(first)
+    assert deaf.dialect is GENERIC

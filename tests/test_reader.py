@@ -263,3 +263,44 @@ def test_rows_without_markers_are_looked_into_also_as_events(name: str) -> None:
     read(of, b"{}")
     assert state.started
     assert not of.may_look_away
+
+
+def test_a_terminator_within_a_text_is_escaped_where_clients_look_for_it_anywhere() -> None:
+    """Cohere's take it for the end; as JSON it is the same text. The terminator itself stays."""
+    of, _, _ = reader("cohere")
+    text = b'{"type":"content-delta","delta":{"message":{"content":{"text":"a [DONE] b"}}}}'
+    assert read(of, text) == [text.replace(b"[DONE]", rb"\u005bDONE]")]
+    assert read(of, b'{"type":"content-end","a":1}') == [b'{"type":"content-end","a":1}']
+    assert read(of, b"[DONE]") == [b"[DONE]"]
+    others, _, _ = reader("openai_chat")
+    assert read(others, b'{"a":"[DONE]"}') == [b'{"a":"[DONE]"}']
+
+
+def test_nothing_has_begun_with_an_error_before_it_has_begun() -> None:
+    """And whoever was told the dialect looks for none any more."""
+    of, _, _ = reader()
+    assert of.began_with_error is False
+    of, _, _ = reader("generic", recognises=True)
+    assert of.recognises is True
+    read(of, b'{"object":"chat.completion.chunk","choices":[]}')
+    assert (of.recognises, of.dialect.name) == (False, "openai_chat")
+
+
+def test_what_is_no_object_is_said_to_be_something_else() -> None:
+    """In words that the client gets."""
+    of, _, _ = reader(only_objects=True)
+    with pytest.raises(
+        UpstreamProtocolError, match=r"^the upstream answered with something else than the API's events$"
+    ):
+        read(of, b"text")
+
+
+def test_after_the_first_line_of_data_has_told_the_dialect_the_rest_is_read_as_that() -> None:
+    """Repairs of JSON included; the same line is not looked at twice."""
+    of, _, counted = reader("generic", recognises=True)
+    pending = Event(data=b'{"object":"chat.completion.chunk","choices":[]}')
+    assert of.foresees(Event(data=b"text")) is False
+    assert of.foresees(pending) is True
+    assert of.dialect.name == "openai_chat"
+    assert read(of, b'{"a":1}{"b":2}') == [b'{"a":1}', b'{"b":2}']
+    assert counted == {"concatenated_json": 1}

@@ -144,3 +144,13 @@ def test_is_utf8() -> None:
 def test_has_unnamed_event(chunk: bytes, expected: bool) -> None:
     """Among events that all are canonical."""
     assert has_unnamed_event(chunk) is expected
+
+
+@pytest.mark.parametrize(
+    "event", [Event(data=b"", id=b"a\rb"), Event(data=b"", id=b"a\0"), Event(data=b"", event=b"a\n")]
+)
+def test_what_is_no_single_line_is_refused_by_name(event: Event) -> None:
+    """Anything else would be a line of its own on the wire."""
+    with pytest.raises(ValueError, match=r"^an event's id and type are a single line$"):
+        encode(event)
+    assert encode(Event(data=b"X", event=b"XX", id=b"XX")) == b"id: XX\nevent: XX\ndata: X\n\n"

@@ -51,3 +51,19 @@ def test_a_key_is_bounded(name: bytes, before: bytes) -> None:
     assert wants_resume(long) is (name == b"x-sse-resume")
     with pytest.raises(BadRequest, match="over 256 bytes"):
         resume_keys(long)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "value"),
+    [(b"x-sse-resume", "X-SSE-Resume", b"on; key=" + b"k" * 300), (b"idempotency-key", "Idempotency-Key", b"k" * 300)],
+)
+def test_who_sends_a_long_key_is_told_where(name: bytes, told: str, value: bytes) -> None:
+    """By the header's usual name."""
+    with pytest.raises(BadRequest, match=rf"^the key in {told} is over 256 bytes$"):
+        resume_keys([(name, value)])
+
+
+def test_a_key_may_hold_what_separates_it() -> None:
+    """Only the first ``=`` does; bytes that are no UTF-8 are replaced."""
+    assert resume_keys([(b"x-sse-resume", b"on; key=a=b")]) == ResumeKeys(chat="a=b")
+    assert resume_keys([(b"idempotency-key", b"k\xff")]) == ResumeKeys(once="k\ufffd")

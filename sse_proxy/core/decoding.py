@@ -66,13 +66,16 @@ def _inflate(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
 class _Gzip:
     def __init__(self) -> None:
         self._member = _gzip_member()
+        #: Padding has come: whatever follows it is padding too, in the same read or in another.
+        self._padded = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         try:
-            while data:
+            while data and not self._padded:
                 if self._member.eof:
                     # Another member may follow (RFC 1952 § 2.2); some servers pad with zeros, which no client minds.
                     if not data.startswith(b"\x1f"):
+                        self._padded = True
                         return
                     self._member = _gzip_member()
                 yield from _inflate(self._member, data)

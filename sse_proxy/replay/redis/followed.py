@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from ...core.ledger import Account, Ledger
-from ..base import READ_EVENTS, Batch, End, Glance, Head, StoreUnavailable, judge
+from ..base import READ_EVENTS, Batch, End, Glance, Head, StoreUnavailable
 from ..bell import Bell
 from .keys import stream_channel, stream_keys
 from .link import Link
+from .records import MalformedRecord, batch_of, glance_of
 from .scripts import READ
 
 __all__ = ["PATIENCE_SECONDS", "Followed", "RedisReader", "look"]
@@ -87,10 +87,12 @@ class Followed:
         found = await self._link.run(READ.call(keys, self._owner, str(after), READ_EVENTS, wants_head))
         if found is None:
             return Batch(end=End.EXPIRED)
-        _, head, latest, end, entries = found
-        if head:
-            self.head = json.loads(head)
-        return judge(after, [(_number(key), fields[1]) for key, fields in entries], latest=int(latest), end=_end(end))
+        try:
+            head, batch = batch_of(found, after)
+        except MalformedRecord:
+            return Batch(end=End.UNAVAILABLE)  # to wait would be to wait for ever
+        self.head = head or self.head
+        return batch
 
 
 class RedisReader:
@@ -137,20 +139,9 @@ async def look(link: Link, stream: str, owner: str) -> tuple[str, Glance] | None
     """The process that produces *owner*'s *stream*, and how that stands; None: not there, or not *owner*'s.
 
     Raises:
-        StoreUnavailable: the store is down.
+        StoreUnavailable: the store is down, or holds something else.
     """
     found = await link.run(READ.call(stream_keys(stream), owner, "0", 0, "1"))
     if found is None:
         return None
-    replica, head, latest, end, entries = found
-    oldest = _number(entries[0][0]) if entries else int(latest) + 1
-    glance = Glance(head=json.loads(head) if head else None, oldest=oldest, latest=int(latest), end=_end(end))
-    return replica.decode("ascii"), glance
-
-
-def _number(entry: Any) -> int:
-    return int(entry.partition(b"-")[0])
-
-
-def _end(value: Any) -> End | None:
-    return End(value.decode("ascii")) if value else None
+    return glance_of(found)

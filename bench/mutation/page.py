@@ -1,0 +1,51 @@
+"""The table of docs/mutation.md, between its marks; the words around it are written by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .equivalent import reason
+from .mutants import Judged
+
+__all__ = ["table", "write"]
+
+_BEGIN, _END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
+_HEAD = ("module", "mutants", "killed", "timeout", "survived", "of these equivalent", "score", "seconds", "date")
+
+
+def write(judged: Sequence[Judged], page: Path) -> None:
+    """Put the table of *judged* into *page*, in the place of the one that is there."""
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{table(judged)}{_END}{after}")
+
+
+def table(judged: Sequence[Judged]) -> str:
+    """Markdown: one row a module, and all of them together."""
+    lines = [_row(_HEAD), _row("---" for _ in _HEAD)]
+    for one in judged:
+        name = one.module.removeprefix("sse_proxy/core/")
+        lines.append(_row((f"`{name}`", *_figures([one]), f"{one.seconds:.0f}", one.date)))
+    lines.append(_row(("**all**", *_figures(judged), f"{sum(one.seconds for one in judged):.0f}", "")))
+    why = Counter(reason(survivor) for one in judged for survivor in one.survivors)
+    reasons = [f"- {times} equivalent: {text}." for text, times in why.most_common() if text]
+    tools = ", ".join(sorted({one.tool for one in judged}))
+    return "\n".join([f"{tools}; {len(judged)} modules.", "", *lines, "", *reasons, ""])
+
+
+def _figures(judged: Sequence[Judged]) -> Iterator[str]:
+    total = sum(one.total for one in judged)
+    survivors = [survivor for one in judged for survivor in one.survivors]
+    survived = len(survivors)
+    yield f"{total}"
+    yield f"{sum(one.killed for one in judged)}"
+    yield f"{sum(one.timeouts for one in judged)}"
+    yield f"{survived}"
+    yield f"{sum(map(bool, map(reason, survivors)))}"
+    yield f"{100 * (total - survived) / total:.1f} %" if total else "-"
+
+
+def _row(cells: Iterator[str] | Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

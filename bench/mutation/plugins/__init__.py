@@ -1,0 +1,1 @@
+"""What pytest is given on the way: see `campaign`."""
