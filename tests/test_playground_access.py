@@ -153,3 +153,20 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         assert await page.value("return resume.disabled")
         assert await page.complaints() == []
         await page.close()
+
+
+async def test_figures_rest_while_nobody_looks(url: str, driver: Driver) -> None:
+    """Once a second while the page is seen, not at all while it is hidden."""
+    page = await driver.page(url)
+    await page.until(READY)
+    figures = "return performance.getEntriesByType('resource').filter((one) => one.name.includes('/figures')).length"
+    await page.until(f"{figures} >= 2")
+    await page.value("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    await page.run(**QUICK)
+    before = await page.value(figures)
+    await page.run(**QUICK)
+    await page.run(**QUICK)
+    assert await page.value(figures) <= before + 1  # one may have been on its way
+    await page.value("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    await page.until(f"{figures} > {before + 1}")
+    await page.close()
