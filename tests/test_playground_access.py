@@ -39,8 +39,11 @@ async def hostile(upstream: Upstream, _scope: Scope, _receive: Receive, send: Se
     await body(send, chunk(HOSTILE) + chunk("", finish="stop") + DONE, more=False)
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "size, scheme",
+    [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")],
+    ids=["desktop, light", "desktop, dark", "phone, light"],
+)
 async def test_axe_finds_nothing_serious(url: str, driver: Driver, size: tuple[int, int], scheme: str) -> None:
     """After a run with every kind of trouble on the page, all of it shown; and nothing is wider than the window."""
     page = await driver.page(url, size=size, scheme=scheme, bypass=True)
