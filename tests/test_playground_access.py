@@ -39,8 +39,11 @@ async def hostile(upstream: Upstream, _scope: Scope, _receive: Receive, send: Se
     await body(send, chunk(HOSTILE) + chunk("", finish="stop") + DONE, more=False)
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "size, scheme",
+    [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")],
+    ids=["desktop, light", "desktop, dark", "phone, light"],
+)
 async def test_axe_finds_nothing_serious(url: str, driver: Driver, size: tuple[int, int], scheme: str) -> None:
     """After a run with every kind of trouble on the page, all of it shown; and nothing is wider than the window."""
     page = await driver.page(url, size=size, scheme=scheme, bypass=True)
@@ -153,3 +156,20 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         assert await page.value("return resume.disabled")
         assert await page.complaints() == []
         await page.close()
+
+
+async def test_figures_rest_while_nobody_looks(url: str, driver: Driver) -> None:
+    """Once a second while the page is seen, not at all while it is hidden."""
+    page = await driver.page(url)
+    await page.until(READY)
+    figures = "return performance.getEntriesByType('resource').filter((one) => one.name.includes('/figures')).length"
+    await page.until(f"{figures} >= 2")
+    await page.value("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    await page.run(**QUICK)
+    before = await page.value(figures)
+    await page.run(**QUICK)
+    await page.run(**QUICK)
+    assert await page.value(figures) <= before + 1  # one may have been on its way
+    await page.value("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    await page.until(f"{figures} > {before + 1}")
+    await page.close()

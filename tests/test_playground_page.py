@@ -243,17 +243,3 @@ async def test_a_preset_sets_the_switches_and_runs(page: Page) -> None:
     await page.value("[...document.querySelectorAll('#presets button')].find((b) => b.textContent === 'Dies').click()")
     await said(page, "proxy", "Error: the upstream closed")
     assert await page.value("return [defect.value, fate.value, tokens.value]") == ["none", "die_after", "40"]
-
-
-async def test_figures_rest_while_nobody_looks(page: Page) -> None:
-    """Once a second while the page is seen, not at all while it is hidden."""
-    figures = "return performance.getEntriesByType('resource').filter((one) => one.name.includes('/figures')).length"
-    await page.until(f"{figures} >= 2")
-    await page.value("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-    await page.run(**QUICK)
-    before = await page.value(figures)
-    await page.run(**QUICK)
-    await page.run(**QUICK)
-    assert await page.value(figures) <= before + 1  # one may have been on its way
-    await page.value("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    await page.until(f"{figures} > {before + 1}")
