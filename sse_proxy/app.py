@@ -73,7 +73,6 @@ def create_app(
         raise ValueError("upstream: not set, expected the LLM server's base URL")
     metrics = default_metrics() if metrics is None else metrics
     lifecycle = Lifecycle() if lifecycle is None else lifecycle
-    metrics.holds(lifecycle.ledger)
     transport = create_transport(settings, ledger=lifecycle.ledger) if transport is None else transport
     resumption = _resumption(settings, metrics, lifecycle)
     named = _named(settings, lifecycle, resumption)
@@ -102,6 +101,7 @@ def _behind_the_gate(
     lifecycle: Lifecycle,
 ) -> tuple[ReverseProxy, ASGIApp]:
     """The reverse proxy alone, and with all that its streams have around them."""
+    metrics.holds(lifecycle.ledger)
     proxy = ReverseProxy(settings, transport, on_shutdown=None if resumption is None else resumption.close)
     middleware = SSEMiddleware(
         proxy, settings=settings, metrics=metrics, lifecycle=lifecycle, resumption=resumption, owns_app=True
