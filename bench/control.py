@@ -15,7 +15,7 @@ from .cores import on
 from .manner import Manner
 from .processes import clocks
 
-__all__ = ["Control", "upstream"]
+__all__ = ["Control", "ordered", "told", "upstream"]
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
@@ -25,7 +25,7 @@ class Control:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.port: int = self._answer()["port"]
+        self.port: int = told(self._process)["port"]
 
     def clocks(self) -> dict[int, float]:
         """CPU time of its threads."""
@@ -50,18 +50,29 @@ class Control:
         return told["requests"], told["streams"]
 
     def _order(self, **order: object) -> dict[str, Any]:
-        if self._process.stdin is None:
-            raise RuntimeError("it was started without a pipe")
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
+        return ordered(self._process, order)
 
-    def _answer(self) -> dict[str, Any]:
-        line = self._process.stdout.readline() if self._process.stdout else ""
-        if not line:
-            raise RuntimeError("the fake upstream has ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+
+def ordered(process: subprocess.Popen[str], order: dict[str, object]) -> dict[str, Any]:
+    """What *process* tells on its stdout when it has obeyed an *order* on its stdin; both are lines of JSON.
+
+    Raises:
+        RuntimeError: it has no stdin, or has ended.
+    """
+    if process.stdin is None:
+        raise RuntimeError("it was started without a pipe")
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+    return told(process)
+
+
+def told(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line of JSON that *process* tells; raises as `ordered`."""
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        raise RuntimeError("the fake upstream has ended")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 from .conftest import LIMIT_SECONDS, require_component
 
-__all__ = ["Browser", "Visit", "browsing"]
+__all__ = ["Browser", "Visit", "browsing", "scripted"]
 
 _SCRIPT = Path(__file__).parent / "js" / "browse.mjs"
 
@@ -68,10 +68,6 @@ class Browser:
             raise RuntimeError("the browser ended")
         return json.loads(line)
 
-    def close(self) -> None:
-        """Ask it to end."""
-        self._stdin.close()
-
     @property
     def _stdin(self) -> asyncio.StreamWriter:
         assert self._process.stdin is not None
@@ -81,21 +77,29 @@ class Browser:
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Browser]:
     """A browser, closed at the end."""
+    async with scripted(_SCRIPT) as process:
+        browser = Browser(process)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await browser.told()
+        yield browser
+
+
+@asynccontextmanager
+async def scripted(script: Path) -> AsyncIterator[Process]:
+    """A Chromium that the *script* of Node drives, which ends with its stdin."""
     require_component("js-sdks")
     process = await asyncio.create_subprocess_exec(
-        *(require_component("node"), str(_SCRIPT), require_component("chromium")),
+        *(require_component("node"), str(script), require_component("chromium")),
         stdin=PIPE,
         stdout=PIPE,
         limit=1 << 24,  # a line tells all events of a visit
     )
-    browser = Browser(process)
     try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await browser.told()
-        yield browser
+        yield process
     finally:
         try:
-            browser.close()
+            assert process.stdin is not None
+            process.stdin.close()
             async with asyncio.timeout(LIMIT_SECONDS / 2):  # the stage gives up after twice that, and then nobody kills
                 await process.wait()
         finally:

@@ -16,7 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from .conftest import LIMIT_SECONDS, require_component
+from .browser import scripted
+from .conftest import LIMIT_SECONDS
 
 __all__ = ["DESKTOP", "PHONE", "Driver", "Page", "demo", "driving"]
 
@@ -191,28 +192,11 @@ class Page:
 @asynccontextmanager
 async def driving() -> AsyncIterator[Driver]:
     """A browser, closed at the end."""
-    require_component("js-sdks")
-    process = await asyncio.create_subprocess_exec(
-        *(require_component("node"), str(_SCRIPT), require_component("chromium")),
-        stdin=PIPE,
-        stdout=PIPE,
-        limit=1 << 24,
-    )
-    driver = Driver(process)
-    try:
+    async with scripted(_SCRIPT) as process:
+        driver = Driver(process)
         async with asyncio.timeout(LIMIT_SECONDS):
             await driver.told()
         yield driver
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(LIMIT_SECONDS / 2):
-                await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from ..control import ordered, told
 from ..cores import on
 from ..load import Failed
 from ..processes import clocks
@@ -177,7 +178,7 @@ class UpstreamProcess:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self._asking = asyncio.Lock()
-        self.port: int = self._answer()["port"]
+        self.port: int = told(self._process)["port"]
 
     @property
     def clocks(self) -> dict[int, float]:
@@ -187,21 +188,7 @@ class UpstreamProcess:
     async def order(self, **order: object) -> dict[str, int]:
         """What it tells when it has obeyed *order*."""
         async with self._asking:
-            return await asyncio.to_thread(self._order, order)
-
-    def _order(self, order: dict[str, object]) -> dict[str, int]:
-        if self._process.stdin is None:
-            raise RuntimeError("it was started without a pipe")
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, int]:
-        line = self._process.stdout.readline() if self._process.stdout else ""
-        if not line:
-            raise Failed("the upstream has ended")
-        answer: dict[str, int] = json.loads(line)
-        return answer
+            return await asyncio.to_thread(ordered, self._process, order)
 
 
 @contextlib.contextmanager

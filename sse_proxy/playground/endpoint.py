@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..core.crowd import Crowd
 from ..core.foreign import is_foreign
 from ..core.target import HOME, own_path, reserved_name
 from ..errors import Forbidden, NotFound, Refused
@@ -64,7 +64,7 @@ class Playground:
         self._lanes = Lanes(upstream=upstream, proxy=self.app, lifecycle=lifecycle)
         self._figures = Figures(metrics, lifecycle, self.app)
         self._about = _about(settings, menu)
-        self._running: Counter[str] = Counter()
+        self._running = Crowd(at_most=MAX_LANES, per_client=MAX_LANES_PER_CLIENT)
 
     @property
     def unlocked(self) -> frozenset[str]:
@@ -105,17 +105,10 @@ class Playground:
             return await self._figures.now(asked[0])
         raise NotFound
 
-    @contextlib.contextmanager
-    def _admitted(self, client: str) -> Iterator[None]:
-        if self._running.total() >= MAX_LANES or self._running[client] >= MAX_LANES_PER_CLIENT:
+    def _admitted(self, client: str) -> contextlib.AbstractContextManager[None]:
+        if not self._running.has_room(client):
             raise Refused("too many lanes of the playground are open")
-        self._running[client] += 1
-        try:
-            yield
-        finally:
-            self._running[client] -= 1
-            if not self._running[client]:
-                del self._running[client]  # else one entry a client would stay for ever
+        return self._running.joined(client)
 
 
 def _about(settings: Settings, menu: Mapping[str, object] | None) -> dict[str, object]:

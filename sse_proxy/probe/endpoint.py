@@ -20,12 +20,12 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from ..core.crowd import Crowd
 from ..core.probing import PROBE, plan_of
 from ..core.target import own_path, reserved_name
 from ..errors import ClientLeft, NotFound, Refused, RequestTooLarge
@@ -51,7 +51,7 @@ class Probe:
     def __init__(self, settings: Settings, *, lifecycle: Lifecycle) -> None:
         self._heartbeat_seconds = 0.0 if settings.heartbeat_mode == "off" else settings.heartbeat_seconds
         self._lifecycle = lifecycle
-        self._running: Counter[str] = Counter()
+        self._running = Crowd(at_most=MAX_PROBES, per_client=MAX_PER_CLIENT)
         self._requests: OrderedDict[str, int] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,17 +85,10 @@ class Probe:
             about: dict[str, object] = {"heartbeat_seconds": self._heartbeat_seconds, "requests": requests}
             await Run(plan, scope, arrived, about, self._lifecycle)(receive, send)
 
-    @contextlib.contextmanager
-    def _admitted(self, client: str) -> Iterator[None]:
-        if self._running.total() >= MAX_PROBES or self._running[client] >= MAX_PER_CLIENT:
+    def _admitted(self, client: str) -> contextlib.AbstractContextManager[None]:
+        if not self._running.has_room(client):
             raise Refused("too many probes are running")
-        self._running[client] += 1
-        try:
-            yield
-        finally:
-            self._running[client] -= 1
-            if not self._running[client]:
-                del self._running[client]  # else one entry a client would stay for ever
+        return self._running.joined(client)
 
     def _count(self, nonce: str) -> int:
         if not nonce:
