@@ -55,6 +55,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("docs/runbooks/SSEProxyTimeToFirstEventHigh.md", "curl -s"): "needs slow streams, and jq; test_admin has the list",
     ("docs/runbooks/SSEProxyStreamsStalled.md", "kubectl -n NAMESPACE exec"): "needs a cluster",
     ("docs/runbooks/SSEProxyUpstreamTruncations.md", "kubectl -n NAMESPACE get pod"): "needs a cluster",
+    ("docs/soak.md", "make soak"): "hours; test_bench_soak_runs has a short one",
     ("docs/tail.md", "$ sse-proxy tail"): "the stream of a server that misbehaves; test_cli_tail_views has such lines",
     ("docs/tail.md", "$ sse-proxy top"): "never ends by itself; test_cli_top_table has such a table",
     ("docs/tracing.md", "pip install 'sse-proxy[otel]'"): "not published yet; test_tracing_export has a collector",

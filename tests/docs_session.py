@@ -119,18 +119,28 @@ class Session(AbstractContextManager["Session"]):
         if port is not None and step.exit_code == 0:
             self._start(step, port)
             return
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", self.fitted(step.command)],
-            cwd=PROJECT, env=self._environment(), capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        printed = (done.stdout + (done.stderr if step.exit_code else "")).replace("\r", "")
-        told = f"$ {step.command}\n{done.stdout}{done.stderr}"
-        assert done.returncode == step.exit_code, told
+        code, out, errors = self._done(step)
+        printed = (out + (errors if step.exit_code else "")).replace("\r", "")
+        told = f"$ {step.command}\n{out}{errors}"
+        assert code == step.exit_code, told
         if step.output is not None:
             wanted = pattern_of(self.fitted(step.output))
             assert wanted.fullmatch(_plain(printed).rstrip("\n") + "\n"), (
                 f"{told}\nis not as the page has it:\n{step.output}"
             )
+
+    def _done(self, step: Step) -> tuple[int, str, str]:
+        command = ["bash", "-euo", "pipefail", "-c", self.fitted(step.command)]
+        with subprocess.Popen(
+            command, cwd=PROJECT, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                out, errors = process.communicate(timeout=60)
+            finally:
+                with suppress(ProcessLookupError):  # what it has started would run on for hours
+                    os.killpg(process.pid, signal.SIGKILL)
+        return process.returncode, out, errors
 
     def _start(self, step: Step, port: int) -> None:
         self._stop(port)

@@ -22,7 +22,7 @@ from sse_proxy.settings import Settings
 
 _PACKAGE = Path(sse_proxy.__file__).parent
 #: Clients of streams and servers of the demo: what they read and set is not the proxy's.
-_OTHERS = ("cli", "demo", "doctor", "watch")
+_OTHERS = ("cli", "demo", "doctor", "playground", "watch")
 #: What is only recognised in a response, or only set towards the upstream, where nothing else is told of it.
 _ELSEWHERE = {"mcp-session-id", "x-vercel-ai-data-stream", "x-vercel-ai-ui-message-stream"}
 _TOWARDS_UPSTREAM = {"accept-encoding", "host", "transfer-encoding", "x-forwarded-for", "x-forwarded-host"}

@@ -25,10 +25,10 @@ def test_a_single_long_step_refuses_nobody() -> None:
 
 def test_a_lasting_lag_refuses() -> None:
     """After some seconds, and the more it lags, the fewer looks are needed: but two."""
-    assert looks(LagGuard(), 0.5, 0.5, 0.5) == [False, False, True]
+    assert looks(LagGuard(), 1.0, 1.0, 1.0) == [False, False, True]
     assert looks(LagGuard(), 2.0, 2.0) == [False, True]
-    assert looks(LagGuard(), 0.5, 0.2, 0.2, 0.5) == [False, False, False, True]
-    assert looks(LagGuard(), 0.5, 0.5, 0.0, 0.5, 0.5) == [False] * 5
+    assert looks(LagGuard(), 1.0, 0.3, 0.3, 1.0) == [False, False, False, True]
+    assert looks(LagGuard(), 1.0, 1.0, 0.0, 1.0, 1.0) == [False] * 5
 
 
 def test_a_loop_that_has_caught_up_lets_in_after_a_while() -> None:
@@ -42,8 +42,8 @@ def test_a_loop_that_has_caught_up_lets_in_after_a_while() -> None:
 def test_a_change_is_told_once() -> None:
     """For the log."""
     guard = LagGuard()
-    assert [guard.sample(1.0, now) for now in (2.0, 4.0, 6.0)] == [False, True, False]
-    assert [guard.sample(0.0, now) for now in (7.0, 9.0, 11.0)] == [False, False, True]
+    assert [guard.sample(1.0, now) for now in (2.0, 6.0, 8.0)] == [False, True, False]
+    assert [guard.sample(0.0, now) for now in (9.0, 11.0, 13.0)] == [False, False, True]
 
 
 @given(st.lists(st.floats(0.0, 10.0), min_size=1))

@@ -31,6 +31,7 @@ FLOORS = (
         "replay",
         "sockets",
         "standins",
+        "unasked",
         "tracing",
         "upstream",
         "wire",

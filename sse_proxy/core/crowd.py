@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator
 
 __all__ = ["Crowd"]
 
@@ -27,13 +25,18 @@ class Crowd:
         """Whether one more may run for *client*."""
         return self._running.total() < self._at_most and self._running[client] < self._per_client
 
-    @contextlib.contextmanager
-    def joined(self, client: str) -> Iterator[None]:
-        """One more runs for *client* while the block does."""
+    def join(self, client: str) -> None:
+        """One more runs for *client*, until it is told to `leave`."""
         self._running[client] += 1
-        try:
-            yield
-        finally:
-            self._running[client] -= 1
-            if not self._running[client]:
-                del self._running[client]
+
+    def leave(self, client: str) -> None:
+        """One of *client* is over.
+
+        Raises:
+            KeyError: none was running.
+        """
+        if self._running[client] < 1:
+            raise KeyError(client)
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]

@@ -1,9 +1,10 @@
 """Whether the event loop lags so much that new streams would only make it worse for all.
 
 One loop carries every stream, so its lag is what each token waits, and there is no queue to look at instead. The
-thresholds are no setting: they say when a stream of tokens has stopped to look like one (half a second, some twenty
-tokens), and what a loop with room to spare never shows. A single long step, a garbage collection or a machine that
-was put to sleep, is over by the time that it is seen: it takes two looks, and some seconds, to be believed.
+thresholds are no setting: they say when a stream of tokens has stopped to look like one (a second, some forty tokens),
+and what a loop with room to spare never shows, not even beside a neighbour that takes most of the machine for a while.
+A single long step, a garbage collection or a machine that was put to sleep, is over by the time that it is seen: it
+takes two looks, and some seconds, to be believed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 __all__ = ["CALM_SECONDS", "HIGH_LAG_SECONDS", "LOW_LAG_SECONDS", "SUSTAINED_SECONDS", "LagGuard"]
 
 #: From here on the loop is too late, and from there on (downwards) it has caught up.
-HIGH_LAG_SECONDS, LOW_LAG_SECONDS = 0.5, 0.1
+HIGH_LAG_SECONDS, LOW_LAG_SECONDS = 1.0, 0.25
 #: For how long it has to be late before anybody is refused, and in time before they are let in again.
-SUSTAINED_SECONDS, CALM_SECONDS = 3.0, 3.0
+SUSTAINED_SECONDS, CALM_SECONDS = 5.0, 3.0
 
 
 class LagGuard:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -105,10 +105,15 @@ class Playground:
             return await self._figures.now(asked[0])
         raise NotFound
 
-    def _admitted(self, client: str) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _admitted(self, client: str) -> Iterator[None]:
         if not self._running.has_room(client):
             raise Refused("too many lanes of the playground are open")
-        return self._running.joined(client)
+        self._running.join(client)
+        try:
+            yield
+        finally:
+            self._running.leave(client)
 
 
 def _about(settings: Settings, menu: Mapping[str, object] | None) -> dict[str, object]:

@@ -21,6 +21,7 @@ import contextlib
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
@@ -85,10 +86,15 @@ class Probe:
             about: dict[str, object] = {"heartbeat_seconds": self._heartbeat_seconds, "requests": requests}
             await Run(plan, scope, arrived, about, self._lifecycle)(receive, send)
 
-    def _admitted(self, client: str) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _admitted(self, client: str) -> Iterator[None]:
         if not self._running.has_room(client):
             raise Refused("too many probes are running")
-        return self._running.joined(client)
+        self._running.join(client)
+        try:
+            yield
+        finally:
+            self._running.leave(client)
 
     def _count(self, nonce: str) -> int:
         if not nonce:
