@@ -96,6 +96,16 @@ def bench() -> Bench:
     return bench
 
 
+async def test_a_place_of_the_upstreams_gives_way_to_ours(bench: Bench) -> None:
+    """A browser takes no response with two of ``Location``, and the upstream's is not where the stream is kept."""
+    await bench.start(200, SSE, (b"Location", b"/v1/runs/1"), (b"X-Stream-Id", b"theirs"))
+    headers = bench.sent[0]["headers"]
+    assert [pair for pair in headers if pair[0].lower() in {b"location", b"x-stream-id"}] == [
+        (b"x-stream-id", STREAM.encode()),
+        (b"location", b"/streams/x"),
+    ]
+
+
 async def test_what_comes_before_the_head_is_recorded_behind_it(bench: Bench) -> None:
     """Readers have to know how to speak before they have something to tell."""
     bench.numbering.apply(b"data: a\n\ndata: b\n\n")

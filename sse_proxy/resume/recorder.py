@@ -15,7 +15,7 @@ from starlette.types import Message, Send
 
 from ..core.admission import Place
 from ..core.dialects import StreamState, Voice
-from ..core.headers import RawHeaders, first, media_type
+from ..core.headers import RawHeaders, first, media_type, without
 from ..core.numbering import Numbering
 from ..core.pipeline import Pipeline
 from ..core.wish import RESUME_HEADER
@@ -221,7 +221,8 @@ class Recorder:
             return {**start, "headers": [*headers, (RESUME_HEADER, b"unavailable")]} if is_numbered else start
         self._begin(head_of(status, headers, stream.voice, stream.told, self._pace))
         told = [(b"x-stream-id", self._numbering.stream.encode("ascii")), (b"location", self._location.encode())]
-        return {**start, "headers": [*headers, *told]}
+        # Those of the upstream's lead elsewhere, and browsers refuse a response with two of them.
+        return {**start, "headers": [*without(headers, frozenset(name for name, _ in told)), *told]}
 
     def _drop(self) -> None:
         """It is not kept, though it may have been promised: those who have come back already are told so."""
