@@ -28,13 +28,15 @@ READ = {
     "content-length": "Over `max_request_bytes`: 413. Two different ones: 400.",
     "content-type": "A JSON body is looked into, to see whether it asks for a stream.",
     "expect": "`100-continue` is answered before the body is read, and goes no further.",
-    "host": "Becomes `X-Forwarded-Host`; the upstream gets its own name. A bridge compares it with `Origin`.",
+    "host": "Becomes `X-Forwarded-Host`; the upstream gets its own name. A bridge and the playground compare it with "
+    "`Origin`.",
     "idempotency-key": f"With `X-SSE-Resume: on`: joins the stream of an earlier request; at most {MAX_KEY_BYTES} "
     f"bytes.",
     "last-event-id": "With an id of ours: what follows it is told, and the upstream is not asked. Any other goes on.",
     "max-forwards": "Counted down; an `OPTIONS` with 0 is answered here.",
-    "origin": "Compared with `cors_origins`, and then not forwarded; a bridge refuses pages of other sites (403).",
-    "sec-fetch-site": "A bridge refuses what another site is behind (403).",
+    "origin": "Compared with `cors_origins`, and then not forwarded; a bridge and the playground refuse pages of other "
+    "sites (403).",
+    "sec-fetch-site": "A bridge and the playground refuse what another site is behind (403).",
     "traceparent": "With `tracing` the span's parent; goes on in any case.",
     "transfer-encoding": "Chunked bodies go on in chunks.",
     "upgrade": "A websocket handshake is refused (400); other offers are ignored.",

@@ -12,9 +12,10 @@ from starlette.routing import Route
 
 from sse_proxy import admin, readiness
 from sse_proxy.core.probing import PROBE, Plan
-from sse_proxy.core.target import RESERVED_PREFIX
+from sse_proxy.core.target import HOME, RESERVED_PREFIX
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.metrics.prometheus import PrometheusMetrics
+from sse_proxy.playground.hop import HOPS
 from sse_proxy.probe import endpoint as probe
 from sse_proxy.resume import endpoints
 from sse_proxy.settings import Settings
@@ -72,6 +73,24 @@ def _traffic() -> Iterator[tuple[str, str, str, str, str]]:
     yield code(streams + "?key=NAME"), "`GET`, `HEAD`", "the newest of that name", "yes", "`resume`"
     what = prose((inspect.getdoc(probe) or "").split("\n")[0].partition(": ")[2])
     yield code(RESERVED_PREFIX + PROBE), "`GET`, `POST`", what, "yes", "`probe`"
+    yield from _playground()
+
+
+def _playground() -> Iterator[tuple[str, str, str, str, str]]:
+    below, reading, setting = f"{RESERVED_PREFIX}{HOME}/", "`GET`, `HEAD`", code(HOME)
+    yield code(RESERVED_PREFIX), reading, "the page of the [playground](../playground.md)", "no", setting
+    yield code(below + "FILE"), reading, "its styles and scripts", "no", setting
+    yield code(below + "about"), reading, "what this proxy is, and what there is to try, as JSON", "yes", setting
+    yield code(below + "figures"), reading, "the process's totals, as JSON", "yes", setting
+    yield code(below + "figures?id=ID"), reading, "besides, what became of that request of the page", "yes", setting
+    hops = ", ".join(map(code, sorted(HOPS)))
+    yield (
+        code(below + "lane/LANE/HOP/PATH"),
+        "`GET`, `POST`",
+        f"PATH at the upstream (LANE `upstream`) or through this proxy (`proxy`), behind a HOP: {hops}",
+        "yes",
+        setting,
+    )
 
 
 def _plan() -> Iterator[tuple[str, str, str]]:
