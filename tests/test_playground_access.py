@@ -90,11 +90,12 @@ async def test_the_keyboard_is_enough(url: str, driver: Driver) -> None:
 
 async def test_who_wants_no_motion_gets_none(url: str, driver: Driver) -> None:
     """prefers-reduced-motion: nothing is animated."""
+    page = await driver.page(url)
     for motion, duration in (("no-preference", "0.12s"), ("reduce", "0s")):
-        page = await driver.page(url, motion=motion)
+        await page.do("motion", motion=motion)
         found = await page.value("return getComputedStyle(document.querySelector('#run')).transitionDuration")
         assert found == duration
-        await page.close()
+    await page.close()
 
 
 async def test_a_screen_reader_hears_the_run_and_not_every_token(url: str, driver: Driver) -> None:
