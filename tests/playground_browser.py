@@ -79,15 +79,12 @@ class Driver:
         *,
         size: tuple[int, int] = DESKTOP,
         scheme: str = "light",
-        motion: str = "no-preference",
         bypass: bool = False,
     ) -> Page:
         """A new page at *url*; *bypass*: its policy does not hold, so that a checker can be put into it."""
         name = f"page{next(self._numbers)}"
         width, height = size
-        await self.do(
-            "open", page=name, url=url, width=width, height=height, scheme=scheme, motion=motion, bypass=bypass
-        )
+        await self.do("open", page=name, url=url, width=width, height=height, scheme=scheme, bypass=bypass)
         return Page(self, name)
 
 

@@ -200,3 +200,18 @@ async def test_figures_tell_of_a_stream_while_it_runs() -> None:
         assert (told["open"]["dialect"], told["open"]["repairs"]) == ("openai_chat", {"single_newline": 2})
         assert told["ended"] is None
         running.upstream.go.set()
+
+
+async def test_figures_tell_nothing_of_a_stream_that_is_not_the_pages() -> None:
+    """Though it is open, and whoever asks knows its id."""
+
+    async def holds(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await start(send)
+        await body(send, chunk("a"))
+        await upstream.go.wait()
+
+    async with proxied(holds, playground=True) as running, chat(running.port, headers={"X-Request-Id": "mine"}) as call:
+        await call.until(b"\n\n")
+        told = (await ask(running.port, target=f"{BELOW}figures?id=mine")).json
+        assert (told["totals"]["active"], told["open"], told["ended"]) == (1, None, None)
+        running.upstream.go.set()

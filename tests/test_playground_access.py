@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
-from .playground_browser import DESKTOP, PHONE, Driver, demo, driving
+from .playground_browser import DESKTOP, PHONE, Driver, Page, demo, driving
 from .streaming import DONE, Upstream, body, chunk, proxied, start
 from .test_playground_page import QUICK, READY, counted, said, texts
 
@@ -33,8 +33,12 @@ async def url() -> AsyncIterator[str]:
         yield running
 
 
-async def hostile(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
-    """An answer that would like to be a page."""
+async def hostile(upstream: Upstream, scope: Scope, _receive: Receive, send: Send) -> None:
+    """An answer that would like to be a page; or one that sends its client elsewhere."""
+    if scope["path"] == "/moved":
+        await send({"type": "http.response.start", "status": 307, "headers": [(b"location", b"/v1/chat/completions")]})
+        await body(send, b"", more=False)
+        return
     await start(send)
     await body(send, chunk(HOSTILE) + chunk("", finish="stop") + DONE, more=False)
 
@@ -86,11 +90,12 @@ async def test_the_keyboard_is_enough(url: str, driver: Driver) -> None:
 
 async def test_who_wants_no_motion_gets_none(url: str, driver: Driver) -> None:
     """prefers-reduced-motion: nothing is animated."""
+    page = await driver.page(url)
     for motion, duration in (("no-preference", "0.12s"), ("reduce", "0s")):
-        page = await driver.page(url, motion=motion)
+        await page.do("motion", motion=motion)
         found = await page.value("return getComputedStyle(document.querySelector('#run')).transitionDuration")
         assert found == duration
-        await page.close()
+    await page.close()
 
 
 async def test_a_screen_reader_hears_the_run_and_not_every_token(url: str, driver: Driver) -> None:
@@ -117,6 +122,7 @@ async def test_the_door_takes_a_token(driver: Driver, tmp_path: Path) -> None:
     async with demo("--auth-tokens-file", str(tokens)) as url:
         page = await driver.page(url)
         await page.until("return !document.querySelector('#door').hidden")
+        assert await page.value("return document.querySelector('#run').disabled")
         await page.set(token="wrong")
         await page.click("#door-form button")
         await page.until("return document.querySelector('#door-error').textContent !== ''")
@@ -142,7 +148,9 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         await page.until(READY)
         assert await page.value("return [defect, tokens, presets].every((part) => !part.checkVisibility())")
         assert json.loads(await page.value("return body.value"))["model"] == "MODEL"
-        await page.set(path="/v1/chat/completions?mine=1", body='{"model": "m", "stream": true, "messages": []}')
+        await page.set(path="//v1/chat/completions?mine=1", body="{not yet")
+        assert "The body above is no JSON" in await page.text("#code-note")
+        await page.set(body='{"model": "m", "stream": true, "messages": []}')
         await page.run()
         await texts(page, HOSTILE, "upstream", "proxy")
         assert await page.value("return [document.title, document.images.length, document.scripts.length]") == [
@@ -154,8 +162,39 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         assert asked == [("/v1/chat/completions", b"mine=1")] * 2
         assert [json.loads(body)["model"] for body in proxy.upstream.bodies] == ["m", "m"]
         assert await page.value("return resume.disabled")
-        assert await page.complaints() == []
+        await redirected(page)
+        assert [request["path"] for request in proxy.upstream.requests[2:]] == ["/moved"] * 2
+        # A redirect that is not followed is an end before its time to the browser.
+        assert await page.complaints(but=r"ERR_ABORTED \S+/moved$") == []
         await page.close()
+
+
+async def looked(page: Page, times: int) -> None:
+    """Have the page ask for its figures so often, one time after the other, as when somebody comes back to it."""
+    source = """
+        const isLook = ({ name }) => name.includes("/figures?");
+        const count = () => performance.getEntriesByType("resource").filter(isLook).length;
+        const least = count() + given;
+        return (async () => {
+          while (count() < least) {
+            document.dispatchEvent(new Event("visibilitychange"));
+            await new Promise(requestAnimationFrame);
+          }
+        })();"""
+    await page.value(source, times)
+
+
+async def redirected(page: Page) -> None:
+    """A redirect is told in both lanes and followed in none; there is no verdict on it, and the table is left alone."""
+    await page.run(path="/moved")
+    for lane in ("upstream", "proxy"):
+        await said(page, lane, "Error: redirected elsewhere")
+    await page.marks()
+    await looked(page, 3)
+    await page.value("window.row = document.querySelector('#rows').lastChild")
+    await looked(page, 3)
+    assert await page.value("return row.isConnected")
+    assert (await page.lane("proxy"))["after"] == ""
 
 
 async def test_figures_rest_while_nobody_looks(url: str, driver: Driver) -> None:

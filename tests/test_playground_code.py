@@ -150,11 +150,17 @@ async def test_the_frontends_are_the_examples(name: str) -> None:
     assert (STATIC / name).read_bytes() == (EXAMPLES / name).read_bytes()
 
 
-async def test_a_tab_that_does_not_fit_says_so(url: str, driver: Driver) -> None:
-    """An SDK speaks its own dialect only; the frontends ask the bridge; what is copied is what is shown."""
+async def test_what_does_not_fit_says_so(url: str, driver: Driver) -> None:
+    """An SDK speaks its own dialect only; the frontends ask the bridge; what is copied is what is shown.
+
+    A preset's defect may be none of the dialect's: it would show a clean stream, without a word.
+    """
     page = await driver.page(url)
     await page.until(READY)
-    await page.set(dialect="gemini")
+    away = "return [...document.querySelectorAll('#presets button:disabled')].map((one) => one.textContent)"
+    for dialect, presets in (("ollama", ["Wrong line ends", "JSON cut in two"]), ("gemini", [])):
+        await page.set(dialect=dialect)
+        assert await page.value(away) == presets
     await page.click("#tab-anthropic")
     assert "does not speak this dialect" in await page.text("#code-note")
     assert await page.value("return code.hidden && copy.hidden")

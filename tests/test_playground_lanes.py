@@ -1,4 +1,4 @@
-"""`playground.lanes` and `playground.hop`: the upstream byte for byte, a hop that buffers, and no way around."""
+"""`playground.lanes`: the upstream byte for byte, the proxy behind a hop that buffers, and no way around."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from sse_proxy.errors import BadRequest
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.playground import MAX_LANES, MAX_LANES_PER_CLIENT
-from sse_proxy.playground.hop import COLLECTED_BYTES, HOPS, Hop
+from sse_proxy.playground.hop import HOPS
 from sse_proxy.playground.lanes import Lanes
 
+from .conftest import LIMIT_SECONDS
 from .streaming import DONE, Running, Upstream, body, chunk, event, proxied, proxying, start, until
 from .wire import ask, calling
 
 LANE = "/-/sse-proxy/playground/lane"
 CHAT = "/v1/chat/completions"
 ASKED = json.dumps({"stream": True, "messages": []}).encode()
+SCOPE = {"type": "http", "path": f"{LANE}/upstream/none/x", "root_path": "", "headers": []}
 ODD = b'\xef\xbb\xbfdata: {"a":1}\r\rdata:\xff no blank line\r\n\n: x\n\n\ndata: [DONE]'
 
 
@@ -110,7 +113,8 @@ async def test_a_request_is_bounded(waiting: Running) -> None:
     "rest",
     ["upstream/none", "elsewhere/none/v1/models", "upstream/some/v1/models", "proxy/none/-/sse-proxy/x",
      "upstream/none/-/sse-proxy/healthz", "proxy/all/%2D/sse-proxy/streams/1", "upstream/none//-//sse-proxy/x",
-     "upstream/none/a/../-/sse-proxy/healthz", "upstream/none/-/sse-proxy/playground/lane/upstream/none/x"],
+     "upstream/none/a/../-/sse-proxy/healthz", "upstream/none/-/sse-proxy/playground/lane/upstream/none/x",
+     "upstream%2Fnone/a/v1/models", "upstream/none%2Fa/v1/models", "%75pstream/none/v1/models"],
 )  # fmt: skip
 async def test_reserved_paths_stay_reserved(waiting: Running, rest: str) -> None:
     """Here and at another proxy behind this one; and what is no lane is not found."""
@@ -172,65 +176,15 @@ async def test_a_hop_like_nginx_lets_through_what_says_so(waiting: Running, lane
         assert call.complete
 
 
-def head(**headers: str) -> Message:
-    """The start of an answer."""
-    fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": 200, "headers": fields}
-
-
-async def through(kind: str, *messages: Message) -> list[bytes | None]:
-    """What a hop of *kind* passes on at each of *messages*: None for the head."""
-    passed: list[bytes | None] = []
-
-    async def send(message: Message) -> None:
-        passed.append(message.get("body"))
-
-    hop = Hop(send, kind)
-    for message in messages:
-        await hop(message)
-    return passed
-
-
-def piece(size: int, *, more: bool = True) -> Message:
-    """A piece of a body."""
-    return {"type": "http.response.body", "body": b"x" * size, "more_body": more}
-
-
-async def test_a_hop_like_nginx_collects_a_page_of_memory() -> None:
-    """The head with it, and the rest at the end."""
-    most = COLLECTED_BYTES - 1
-    assert await through("nginx", head(), piece(most)) == []
-    assert await through("nginx", head(), piece(most), piece(1)) == [None, b"x" * COLLECTED_BYTES]
-    assert await through("nginx", head(), piece(5000), piece(7), piece(0, more=False)) == [
-        *(None, b"x" * 5000, b"x" * 7)
-    ]
-    assert await through("nginx", head(x_accel_buffering="NO"), piece(1)) == [None, b"x"]
-
-
-async def test_a_hop_that_holds_everything_has_its_limit() -> None:
-    """It lets go at the end, or when memory would run out, whatever the answer says."""
-    told = head(x_accel_buffering="no")
-    assert await through("all", told, piece(1 << 20)) == []
-    assert await through("all", told, piece(5), piece(5, more=False)) == [None, b"x" * 10]
-    assert [len(data or b"") for data in await through("all", told, *[piece(1 << 20)] * 5)] == [0, 4 << 20]
-
-
-async def test_a_slow_line_takes_small_pieces() -> None:
-    """Whoever sends waits for each of them."""
-    passed = await through("slow", head(), piece(9000), piece(5, more=False))
-    assert [len(data or b"") for data in passed] == [0, 8192, 808, 5, 0]
-
-
-async def test_no_hop_changes_nothing() -> None:
-    """Each piece when it comes, an empty one only where it is the end."""
-    assert await through("none", head(), piece(1), piece(0), piece(0, more=False)) == [None, b"x", b""]
+async def _nobody(_message: Message) -> None:
+    """Nobody reads it."""
 
 
 async def test_a_failure_of_ours_is_not_taken_for_the_upstreams() -> None:
     """It reaches the server, which logs it and closes."""
 
     async def fails(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send(head())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError("ours")
 
     asked = asyncio.Event()
@@ -241,10 +195,26 @@ async def test_a_failure_of_ours_is_not_taken_for_the_upstreams() -> None:
         asked.set()
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(_message: Message) -> None:
-        """Nobody reads it."""
-
     lanes = Lanes(upstream=fails, proxy=fails, lifecycle=Lifecycle())
-    scope = {"type": "http", "path": f"{LANE}/upstream/none/x", "root_path": "", "headers": []}
     with pytest.raises(LookupError):
-        await lanes(scope, receive, send)
+        await lanes(dict(SCOPE), receive, _nobody)
+
+
+async def test_a_request_that_drips_has_the_time_of_a_lane() -> None:
+    """Else it would hold its client's places for as long as it likes; the upstream never hears of it."""
+    pieces = 0
+
+    async def drips() -> Message:
+        nonlocal pieces
+        pieces += 1
+        await asyncio.sleep(0)  # let the clock be looked at
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    async def upstream(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError
+
+    lanes = Lanes(upstream=upstream, proxy=upstream, lifecycle=Lifecycle(), max_seconds=0.01)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        with pytest.raises(BadRequest):
+            await lanes(dict(SCOPE), drips, _nobody)
+    assert pieces > 1

@@ -176,6 +176,7 @@ async def test_a_hop_that_buffers_is_told_not_to(page: Page) -> None:
     assert (left["Events"], left["Bytes"]) == ("0", "0 B")
     assert "mock → hop that collects 4 KiB, unless told X-Accel-Buffering: no → this page" in left["chain"]
     await page.set(hop="all")
+    assert (await page.lane("upstream"))["chain"] == left["chain"]  # as it is of the run that is shown
     await page.click("#run")
     for lane in ("upstream", "proxy"):
         await said(page, lane, "Hangs: no answer yet")
@@ -238,8 +239,12 @@ async def test_a_line_that_was_cut_is_lost_where_nothing_is_kept(page: Page) -> 
 
 
 async def test_a_preset_sets_the_switches_and_runs(page: Page) -> None:
-    """One press, and the case is there."""
-    await page.set(**QUICK, defect="crlf")
-    await page.value("[...document.querySelectorAll('#presets button')].find((b) => b.textContent === 'Dies').click()")
+    """One press, and the case is there; two quick ones in the middle of a run start one."""
+    await page.run(fate="stall_after", after="2", to_the_end=False, **QUICK, defect="crlf")
+    await page.until("return document.querySelectorAll('.lane[data-phase=streaming]').length === 2")
+    press = "[...document.querySelectorAll('#presets button')].find((b) => b.textContent === 'Dies').click()"
+    await page.value(f"{press}; return new Promise((done) => setTimeout(() => done({press}), 1));")
+    await page.done()
     await said(page, "proxy", "Error: the upstream closed")
     assert await page.value("return [defect.value, fate.value, tokens.value]") == ["none", "die_after", "40"]
+    assert [asked["method"] for asked in await page.do("asked")].count("POST") == 4

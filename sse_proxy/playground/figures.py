@@ -15,7 +15,7 @@ from ..lifecycle import Lifecycle
 from ..metrics.base import Metrics
 from ..metrics.prometheus import PrometheusMetrics
 from ..watch.totals import totals_of
-from .ended import Ended
+from .ended import PREFIX, Ended
 
 __all__ = ["Figures"]
 
@@ -39,10 +39,13 @@ class Figures:
         self._reading = asyncio.Lock()
 
     async def now(self, identity: str) -> dict[str, object]:
-        """JSON-ready; ``open`` or ``ended`` is about the page's request *identity*, where one is known."""
+        """JSON-ready; ``open`` or ``ended`` is about the page's request *identity*, where one is known.
+
+        Of other clients' requests nothing is told, whoever knows or guesses their ids.
+        """
         return {
             "totals": await self._fresh_totals(),
-            "open": self._open(identity) if identity else None,
+            "open": self._open(identity) if identity.startswith(PREFIX) else None,
             "ended": self._ended.find(identity),
         }
 

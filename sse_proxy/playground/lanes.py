@@ -23,8 +23,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..core.target import HOME, own_path, reserved_name
-from ..errors import ClientDisconnected, NotFound, RequestTooLarge, SSEProxyError
+from ..core.target import HOME, RESERVED_PREFIX, own_path, reserved_name
+from ..errors import BadRequest, ClientDisconnected, NotFound, RequestTooLarge, SSEProxyError
 from ..lifecycle import Lifecycle
 from .hop import HOPS, Hop
 
@@ -40,18 +40,26 @@ _MAX_SECONDS = 600.0
 
 
 class Lanes:
-    """ASGI app; *upstream* hands a request on as it is, *proxy* is all that stands behind the gate."""
+    """ASGI app; *upstream* hands a request on as it is, *proxy* is all that stands behind the gate.
 
-    def __init__(self, *, upstream: ASGIApp, proxy: ASGIApp, lifecycle: Lifecycle) -> None:
+    *max_seconds*: of one upstream lane, from the first byte of its request's body to the end of its answer.
+    """
+
+    def __init__(
+        self, *, upstream: ASGIApp, proxy: ASGIApp, lifecycle: Lifecycle, max_seconds: float = _MAX_SECONDS
+    ) -> None:
         self._upstream = upstream
         self._proxy = proxy
         self._lifecycle = lifecycle
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer.
 
         Raises:
             NotFound: no lane, no hop, or a reserved path.
+            BadRequest, RequestTooLarge: the body did not come in time, or is over `_MAX_BODY_BYTES`.
+            ClientDisconnected: the client left within its request.
             SSEProxyError: the upstream's failure before its answer began.
         """
         lane, kind, inner = _target(scope)
@@ -61,15 +69,16 @@ class Lanes:
             # The gate looks for the label in the scope that it has made.
             scope["sse_proxy.route"] = inner["sse_proxy.route"]
         else:
-            await self._relay(inner, await _read(receive), receive, hop)
+            until = asyncio.get_running_loop().time() + self._max_seconds
+            await self._relay(inner, await _read(receive, until), receive, hop, until)
 
-    async def _relay(self, scope: Scope, body: bytes, receive: Receive, hop: Hop) -> None:
+    async def _relay(self, scope: Scope, body: bytes, receive: Receive, hop: Hop, until: float) -> None:
         """Hand the request on until the answer ends, the client leaves, the time is up or the process is going."""
         answer = _Answer(hop)
         # The relayed app does not listen for the client, whose leaving has to reach the upstream at once.
         watcher = asyncio.create_task(_left(receive))
         work = asyncio.ensure_future(self._upstream(scope, _once(body), answer))
-        limit = asyncio.create_task(self._lifecycle.wait_refusing(_MAX_SECONDS))
+        limit = asyncio.create_task(self._lifecycle.wait_refusing(until - asyncio.get_running_loop().time()))
         tasks = (watcher, work, limit)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -110,29 +119,38 @@ def _target(scope: Scope) -> tuple[str, str, Scope]:
         NotFound: see `Lanes.__call__`.
     """
     raw_path, path = own_path(scope)
-    parts = path.split("/", 7)  # "", "-", "sse-proxy", "playground", "lane", LANE, HOP, PATH
-    raw_parts = raw_path.split(b"/", 7)
-    if len(parts) < 8 or len(raw_parts) < 8 or parts[5] not in {"upstream", "proxy"} or parts[6] not in HOPS:
+    lane, _, rest = path.removeprefix(RESERVED_PREFIX + PREFIX).partition("/")
+    kind = rest.partition("/")[0]
+    head = f"{RESERVED_PREFIX}{PREFIX}{lane}/{kind}"
+    # As sent and as decoded, or the two would part there: with a %2F in the head the routes would see one path, and the
+    # upstream get another.
+    begins = path.startswith(f"{head}/") and raw_path.startswith(f"{head}/".encode("utf-8", "replace"))
+    if lane not in {"upstream", "proxy"} or kind not in HOPS or not begins:
         raise NotFound
-    inner_path, inner_raw = "/" + parts[7], b"/" + raw_parts[7]
+    inner_path, inner_raw = path[len(head) :], raw_path[len(head) :]
     # Neither of this proxy nor of one behind it, which would take it for its own.
     if reserved_name(inner_raw, inner_path) is not None:
         raise NotFound
     root = scope.get("root_path", "").rstrip("/")
     inner = {**scope, "path": root + inner_path, "raw_path": root.encode() + inner_raw}
-    return parts[5], parts[6], inner
+    return lane, kind, inner
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, until: float) -> bytes:
+    """The body, which has to be here by *until*, of the loop's clock; else a drip would hold its place for good."""
     body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _MAX_BODY_BYTES:
-            raise RequestTooLarge
+    try:
+        async with asyncio.timeout_at(until):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnected
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > _MAX_BODY_BYTES:
+                    raise RequestTooLarge
+    except TimeoutError as error:
+        raise BadRequest("the request's body did not come in time") from error
     return bytes(body)
 
 

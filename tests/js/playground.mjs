@@ -15,11 +15,10 @@ const LOOPBACK = /^(127\.0\.0\.1|\[::1\]|localhost)$/;
 const browser = await launch(process.argv[2]);
 const pages = new Map();
 
-async function open({ page: name, url, width, height, scheme, motion, bypass }) {
+async function open({ page: name, url, width, height, scheme, bypass }) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: scheme,
-    reducedMotion: motion,
     // The checker of accessibility is no part of the page, which lets nothing in.
     bypassCSP: Boolean(bypass),
     deviceScaleFactor: 1,
@@ -50,6 +49,8 @@ const COMMANDS = {
     await page.waitForFunction(new Function("given", source), argument, { polling: 50 });
   },
   click: ({ page, selector }) => page.click(selector),
+  // The person's wish for less motion: "reduce" or "no-preference".
+  motion: ({ page, motion }) => page.emulateMedia({ reducedMotion: motion }),
   press: ({ page, key }) => page.keyboard.press(key),
   async set({ page, selector, value }) {
     const tag = await page.$eval(selector, (element) => (element.type === "checkbox" ? "checkbox" : element.tagName));

@@ -103,12 +103,15 @@ export class Code {
       return { text: "Needs a bridge: start the proxy with --bridge /chat/stream=/v1/chat/completions --bridge-model MODEL." };
     }
     if (fits && !fits.includes(dialect.name)) return { stops: true, text: `${label} does not speak this dialect: choose another above.` };
-    if (dialect.name === "ollama" && this.#chosen !== "curl") return { text: "Asks for events instead of lines, by Accept: text/event-stream." };
-    return { text: "" };
+    const said = [];
+    if (dialect.name === "ollama" && this.#chosen !== "curl") said.push("Asks for events instead of lines, by Accept: text/event-stream.");
+    if (parsed(this.form.asked().body) === undefined) said.push("The body above is no JSON; here {} stands in its place.");
+    return { text: said.join(" ") };
   }
 
   #asked() {
     const asked = this.form.asked();
+    const body = parsed(asked.body);
     const origin = location.origin + ROOT;
     const headers = asked.body === null ? {} : { "Content-Type": "application/json" };
     if (this.form.dialect.name === "ollama" && this.#chosen !== "curl") headers.Accept = "text/event-stream";
@@ -118,7 +121,7 @@ export class Code {
       url: origin + asked.path + (asked.query ? `?${asked.query}` : ""),
       method: asked.method,
       headers: { ...headers, ...asked.headers },
-      body: parsed(asked.body),
+      body: body === undefined ? {} : body,
       query: Object.fromEntries(new URLSearchParams(asked.query)),
       dialect: this.form.dialect.name,
       bridge: origin + (this.about.bridges[0] ?? "/chat/stream"),
@@ -127,12 +130,12 @@ export class Code {
   }
 }
 
-// The body as typed may be no JSON for a while.
+// The body; undefined: it is no JSON, as what is being typed is for a while.
 function parsed(body) {
   if (body === null) return null;
   try {
     return JSON.parse(body);
   } catch {
-    return {};
+    return undefined;
   }
 }

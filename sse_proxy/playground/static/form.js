@@ -31,7 +31,7 @@ export const HOP_TEXTS = {
 };
 
 // Label, and what of the switches it changes.
-export const PRESETS = [
+const PRESETS = [
   ["Clean", {}],
   ["Wrong line ends", { defect: "single_newline" }],
   ["JSON cut in two", { defect: "split_json" }],
@@ -51,8 +51,10 @@ function fill(select, options) {
 }
 
 export class Form {
-  // `about`: what the proxy says of itself.
-  constructor(about) {
+  #presets = [];
+
+  // `about`: what the proxy says of itself. `run()`: a preset was pressed, and the switches are set.
+  constructor(about, run) {
     this.about = about;
     this.menu = about.menu;
     this.dialects = this.menu?.dialects ?? APIS;
@@ -64,7 +66,21 @@ export class Form {
     document.querySelectorAll(".serve").forEach((part) => (part.hidden = Boolean(this.menu)));
     field("resume").checked = about.resume;
     field("resume").disabled = !about.resume;
+    this.#offer(run);
     this.choose();
+  }
+
+  #offer(run) {
+    field("presets").hidden = !this.menu;
+    this.#presets = (this.menu ? PRESETS : []).map(([label, changes]) => {
+      const button = element("button", { type: "button", textContent: label });
+      button.addEventListener("click", () => {
+        this.#preset(changes);
+        run();
+      });
+      field("presets").append(button);
+      return [button, changes];
+    });
   }
 
   get dialect() {
@@ -97,12 +113,15 @@ export class Form {
     const known = Object.entries(this.menu.defects).filter(([name]) => dialect.defects.includes(name));
     fill(field("defect"), [["none", "none"], ...known.map(([name]) => [name, name.replaceAll("_", " ")])]);
     field("defect").value = dialect.defects.includes(before) ? before : "none";
+    for (const [button, { defect }] of this.#presets) {
+      button.disabled = defect !== undefined && !dialect.defects.includes(defect);
+      button.title = button.disabled ? `${dialect.label} has no such defect` : "";
+    }
   }
 
   // Sets the switches as a preset says, and the others as they were at first.
-  preset(changes) {
+  #preset(changes) {
     for (const [name, value] of Object.entries({ ...START, ...changes })) field(name).value = value;
-    if (field("defect").value === "") field("defect").value = "none"; // it has no meaning in this dialect
   }
 
   // The mock's knobs as they are set.
@@ -124,7 +143,8 @@ export class Form {
     if (!this.menu) {
       const [path, query = ""] = field("path").value.trim().split(/\?(.*)/s);
       const method = field("method").value;
-      return { method, path: path.startsWith("/") ? path : `/${path}`, query, body: method === "POST" ? field("body").value : null, headers: {} };
+      // One slash in front: two would be a host, which a browser would ask in the proxy's place.
+      return { method, path: path.replace(/^[/\\\s]*/, "/"), query, body: method === "POST" ? field("body").value : null, headers: {} };
     }
     const { method, path, query, body, knobs } = this.dialect;
     const pairs = Object.entries(this.knobs());

@@ -1,13 +1,17 @@
 // One lane: a request, read as it comes by a careless reader, with everything that happened as marks on the run's clock.
+import { ROOT } from "./api.js";
 import { NaiveReader } from "./reader.js";
 import { Wire } from "./wire.js";
 
 // How long the page is away after its line was cut.
 const AWAY_MS = 1000;
-// More marks than that are counted, not kept: a fast stream would fill the memory.
+// More marks than that are counted, not kept, of the kinds that a stream can have without end: they would fill the memory.
 const MOST_MARKS = 5000;
+const ENDLESS = new Set(["event", "heartbeat", "unreadable"]);
 
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+// Where the proxy has a stream that it keeps. Any other `Location` is the upstream's, and nothing of it is ours to DELETE.
+const STREAMS = "/-/sse-proxy/streams/";
+const KEPT = /\/-\/sse-proxy\/streams\/([0-9a-f]{32})$/;
 
 export class Lane {
   // `clock()`: seconds since the run began. `changed()`: something is to be drawn.
@@ -19,8 +23,8 @@ export class Lane {
 
   reset() {
     Object.assign(this, {
-      phase: "idle", status: 0, text: "", marks: [], wire: new Wire(), requestId: "", told: "", location: "",
-      events: 0, beats: 0, unreadable: 0, bytes: 0, resumes: 0, first: null, gap: 0, lastEvent: null, lastBytes: null,
+      phase: "idle", status: 0, text: "", marks: [], wire: new Wire(), requestId: "", told: "", stream: "",
+      events: 0, beats: 0, unreadable: 0, bytes: 0, resumes: 0, first: null, gap: 0, lastEvent: null, lastBeat: null, lastBytes: null,
       lastId: "", finished: false, resumed: null, lost: "", over: null,
     });
   }
@@ -41,10 +45,12 @@ export class Lane {
       if (end === "cut" && request.keeps && this.lastId) {
         this.phase = "away";
         this.changed();
-        await pause(AWAY_MS);
+        await this.#pause();
         if (this.phase === "away") continue;
+        this.mark("stop", "by the user");
+        break; // `stop` has set the phase
       }
-      this.phase = this.phase === "away" ? "stop" : end;
+      this.phase = end;
       break;
     }
     this.over = this.clock();
@@ -59,14 +65,25 @@ export class Lane {
 
   // The user has read enough. A stream that is kept would be generated on, so it has to be stopped by its name.
   async stop() {
-    if (this.phase === "away") this.phase = "stop";
+    if (this.phase === "away") {
+      this.phase = "stop";
+      this.wake();
+    }
     this.#end("stop");
-    if (this.location) await fetch(this.location, { method: "DELETE", headers: this.#token() }).catch(() => {});
+    if (this.stream) await fetch(ROOT + STREAMS + this.stream, { method: "DELETE", headers: this.#token() }).catch(() => {});
   }
 
   // What is learnt of the lane after its end belongs to its end.
   mark(kind, detail = "") {
-    if (this.marks.length < MOST_MARKS || kind !== "event") this.marks.push({ at: this.over ?? this.clock(), kind, detail });
+    if (this.marks.length < MOST_MARKS || !ENDLESS.has(kind)) this.marks.push({ at: this.over ?? this.clock(), kind, detail });
+  }
+
+  // Until the time has come to connect again, or `stop` wakes it.
+  #pause() {
+    return new Promise((done) => {
+      this.wake = done;
+      setTimeout(done, AWAY_MS);
+    });
   }
 
   #end(why) {
@@ -84,9 +101,9 @@ export class Lane {
     this.abort = new AbortController();
     const again = this.lastId ? { "Last-Event-ID": this.lastId } : {};
     try {
-      const options = { method, body, headers: { ...headers, ...again }, signal: this.abort.signal, cache: "no-store" };
-      const response = await fetch(url, options);
-      return await this.#answer(response);
+      const { signal } = this.abort;
+      const options = { method, body, headers: { ...headers, ...again }, signal, cache: "no-store", redirect: "manual" };
+      return await this.#answer(await fetch(url, options));
     } catch (error) {
       if (!this.abort.signal.aborted) {
         this.lost = error.message;
@@ -101,7 +118,8 @@ export class Lane {
 
   async #answer(response) {
     this.status = response.status;
-    this.location = response.headers.get("Location") ?? this.location;
+    if (response.type === "opaqueredirect") return this.#turned();
+    this.#name(response.headers.get("Location") ?? "");
     if (response.status === 204) {
       this.mark("end", "204: nothing is left");
       return "end";
@@ -115,6 +133,21 @@ export class Lane {
     }
     this.phase = "streaming";
     await this.#read(response);
+    return "end";
+  }
+
+  // The stream's name, by which it is stopped; until an event has come, there is nothing else to come back with.
+  #name(location) {
+    const kept = KEPT.exec(location);
+    if (!kept) return;
+    this.stream = kept[1];
+    if (this.request.keeps) this.lastId ||= `${this.stream}.0`;
+  }
+
+  // To follow it would ask the proxy in the upstream's place, or another origin.
+  #turned() {
+    this.told = "redirected elsewhere, which this page does not follow";
+    this.mark("error", this.told);
     return "end";
   }
 
@@ -173,6 +206,7 @@ export class Lane {
 
   #beat(detail) {
     this.beats += 1;
+    this.lastBeat = this.clock();
     this.mark("heartbeat", detail);
   }
 }

@@ -2,7 +2,7 @@
 import { ask, every, hasToken, HERE, useToken } from "./api.js";
 import { Code } from "./code.js";
 import { Figures } from "./figures.js";
-import { Form, HOP_TEXTS, PRESETS } from "./form.js";
+import { Form, HOP_TEXTS } from "./form.js";
 import { Lane } from "./lane.js";
 import { fillLegend, MARKS } from "./marks.js";
 import { Timeline } from "./timeline.js";
@@ -17,6 +17,10 @@ class Page {
   #began = 0;
   #ended = 0;
   #due = false;
+  // Counts the runs that were asked for.
+  #turn = 0;
+  // What the proxy told last, lest it be shown again.
+  #told = "";
   #afters = ["", ""];
   #repaired = {};
 
@@ -29,7 +33,10 @@ class Page {
     this.lanes = names.map(() => new Lane(clock, () => this.#touch()));
     this.views = ["upstream", "proxy"].map((id, at) => new LaneView(byId("lanes"), `lane-${id}`, names[at]));
     this.timeline = new Timeline(byId("timeline"), names, clock);
-    this.form = new Form(about);
+    this.form = new Form(about, () => {
+      this.#changed();
+      this.run();
+    });
     this.code = new Code(about, this.form);
     this.figures = new Figures(byId("figures"), (facts) => this.#proxyTold(facts));
     this.upstream = new Upstream(about.menu?.stats ?? null, (at, text) => this.#after(at, text));
@@ -39,6 +46,7 @@ class Page {
     this.#ended = 1;
     this.#touch();
     this.#changed();
+    byId("run").disabled = false;
   }
 
   #dress() {
@@ -50,16 +58,6 @@ class Page {
       : "The left lane is your upstream’s own bytes, relayed one for one, without the proxy’s repairs, heartbeats, limits and routes. A run asks your upstream twice, and costs two generations.";
     fillLegend(byId("legend"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => fillLegend(byId("legend")));
-    for (const [label, changes] of about.menu ? PRESETS : []) {
-      const button = element("button", { type: "button", textContent: label });
-      button.addEventListener("click", () => {
-        this.form.preset(changes);
-        this.#changed();
-        this.run();
-      });
-      byId("presets").append(button);
-    }
-    byId("presets").hidden = !about.menu;
   }
 
   #listen() {
@@ -81,20 +79,24 @@ class Page {
 
   // Runs both lanes; a run before it is stopped.
   async run() {
+    const turn = (this.#turn += 1);
     await Promise.all(this.lanes.map((lane) => lane.running && lane.stop()));
     await this.running;
-    this.running = this.#run();
+    if (turn !== this.#turn) return; // asked again meanwhile: that one runs
+    this.running = this.#run(turn);
     await this.running;
   }
 
-  async #run() {
+  async #run(turn) {
     const id = `playground-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
     this.#began = performance.now();
     this.#ended = 0;
+    this.#told = "";
     this.#repaired = {};
     this.#afters = ["", ""];
     delete this.views[1].card.dataset.outcome;
     this.views.forEach((view) => view.after(""));
+    this.#chains();
     this.#buttons(true);
     byId("status").textContent = "Both lanes are running.";
     const runs = this.form.requests(id).map((request, at) => this.lanes[at].run(request));
@@ -108,6 +110,7 @@ class Page {
     this.#table();
     const heads = this.views.map((view, at) => `${this.names[at]}: ${view.parts.head.textContent}`);
     requestAnimationFrame(() => {
+      if (turn !== this.#turn) return; // the next run has begun
       byId("status").textContent = this.views.map((view, at) => `${this.names[at]}: ${view.parts.head.textContent}.`).join(" ");
       byId("status").dataset.done = String(heads.length);
     });
@@ -122,7 +125,10 @@ class Page {
   // The proxy tells of the stream on the right: what it has repaired, and in the end what it makes of it.
   #proxyTold({ open, ended }) {
     const facts = ended ?? open;
-    if (!facts) return;
+    const told = JSON.stringify(facts);
+    // A table that is built anew loses what is selected in it.
+    if (!facts || told === this.#told) return;
+    this.#told = told;
     const lane = this.lanes[1];
     for (const [kind, count] of Object.entries(facts.repairs ?? {})) {
       if (count <= (this.#repaired[kind] ?? 0)) continue;
@@ -136,6 +142,7 @@ class Page {
   }
 
   #proxyEnded({ outcome, repairs }) {
+    if (outcome === null) return; // the answer was no stream
     const repaired = Object.entries(repairs).map(([kind, count]) => `${kind} ${count}`);
     this.outcome = `The proxy’s own verdict: ${outcome}${repaired.length ? `; repaired: ${repaired.join(", ")}` : ""}.`;
     this.views[1].card.dataset.outcome = outcome;
@@ -153,12 +160,17 @@ class Page {
     const { menu } = this.about;
     byId("defect-text").textContent = (menu && menu.defects[byId("defect").value]) || "";
     byId("defect-text").textContent &&= `Framing defect: ${byId("defect-text").textContent}.`;
-    const server = menu ? "mock" : "upstream";
+    if (!this.#turn) this.#chains(); // afterwards they are those of the run that is shown
+    byId("tokens").disabled = byId("gap").disabled = byId("hop").disabled = this.form.slow;
+    this.code.refresh();
+  }
+
+  // What each lane's answer comes through.
+  #chains() {
+    const server = this.about.menu ? "mock" : "upstream";
     const hop = HOP_TEXTS[this.form.hop];
     this.views[0].chain([server, hop, "this page"].filter(Boolean).join(" → "));
     this.views[1].chain([server, "sse-proxy", hop, "this page"].filter(Boolean).join(" → "));
-    byId("tokens").disabled = byId("gap").disabled = byId("hop").disabled = this.form.slow;
-    this.code.refresh();
   }
 
   #touch() {
@@ -167,7 +179,7 @@ class Page {
     requestAnimationFrame(() => {
       this.#due = false;
       const now = this.clock();
-      this.views.forEach((view, at) => view.show(this.lanes[at], now));
+      this.views.forEach((view, at) => view.show(this.lanes[at], now, this.about.heartbeat_seconds));
       this.timeline.show(this.lanes.map((lane) => lane.marks));
     });
   }

@@ -11,7 +11,12 @@ const DATALESS = /^(:|id: |event: |retry: |$)/;
 export class NaiveReader {
   #dialect;
   #separator;
-  #rest = "";
+  // The beginning of the next block, in the pieces that it came in: to put them together, or to look through all of them,
+  // with each piece would make work that grows with the square of an endless line.
+  #held = [];
+  #heldLength = 0;
+  // The last character, which may be the first half of a separator.
+  #edge = "";
   #decoder = new TextDecoder();
 
   // `lines`: the body is JSON lines and no event stream.
@@ -23,14 +28,35 @@ export class NaiveReader {
   // What has become readable with these bytes: [{kind, text, detail, id, beats}]; kind is one of `meaning`, "unreadable",
   // or "id" for a block that only says where the stream is.
   feed(bytes) {
-    const blocks = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split(this.#separator);
-    this.#rest = blocks.pop().slice(-MOST_HELD);
+    const text = this.#decoder.decode(bytes, { stream: true });
+    if (!(this.#edge + text).includes(this.#separator)) {
+      this.#hold(text);
+      return [];
+    }
+    const blocks = (this.#taken() + text).split(this.#separator);
+    this.#hold(blocks.pop());
     return blocks.map((block) => this.#read(block)).filter(Boolean);
+  }
+
+  #hold(text) {
+    this.#held.push(text);
+    this.#heldLength += text.length;
+    this.#edge = (this.#edge + text).slice(-1);
+    if (this.#heldLength > 2 * MOST_HELD) this.#hold(this.#taken());
+  }
+
+  // What is held, which is given up with that; of what is too long its end.
+  #taken() {
+    const text = this.#held.join("").slice(-MOST_HELD);
+    this.#held = [];
+    this.#heldLength = 0;
+    this.#edge = "";
+    return text;
   }
 
   // What stays unread at the end: a reader like this one never looks at it.
   end() {
-    const rest = this.#rest.trim();
+    const rest = this.#taken().trim();
     return rest ? [unreadable(`${rest.length} characters without the blank line that it waits for`)] : [];
   }
 

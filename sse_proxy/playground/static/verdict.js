@@ -6,9 +6,10 @@ const LONG_SECONDS = 3;
 const times = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 // {tone, sign, head, more} of a lane at `now`, seconds of the run's clock; tone is "good", "bad", "odd" or "".
-export function verdict(lane, now) {
+// `heartbeatSeconds`: the silence after which the proxy sends a heartbeat; 0: it sends none.
+export function verdict(lane, now, heartbeatSeconds) {
   const say = SAYS[lane.phase] ?? SAYS.idle;
-  const [tone, sign, head, more] = say(lane, now);
+  const [tone, sign, head, more] = say(lane, now, heartbeatSeconds);
   return { tone, sign, head, more };
 }
 
@@ -18,7 +19,7 @@ const SAYS = {
     const long = now > LONG_SECONDS;
     return [long ? "odd" : "", "…", long ? "Hangs: no answer yet" : "Waiting for an answer", `${now.toFixed(1)} s without a byte`];
   },
-  streaming: (lane, now) => streaming(lane, now),
+  streaming,
   away: (lane) => ["odd", "‖", "The line is cut; connecting again", `has everything up to event ${position(lane.lastId)}`],
   cut: (lane) => ["bad", "✕", "The line was cut, and the rest is lost", `${whatIsLost(lane)}`],
   stop: (lane) => ["", "■", "Stopped by the user", `after ${times(lane.events, "event")}`],
@@ -26,12 +27,18 @@ const SAYS = {
   end: (lane) => ended(lane),
 };
 
-function streaming(lane, now) {
+function streaming(lane, now, heartbeatSeconds) {
   const silent = now - (lane.lastEvent ?? 0);
-  const alive = lane.beats && lane.lastBytes !== null && now - lane.lastBytes < LONG_SECONDS;
   if (silent <= LONG_SECONDS) return ["", "▸", "Streaming", resumedText(lane)];
-  const more = alive ? `alive: a heartbeat ${(now - lane.lastBytes).toFixed(1)} s ago` : "nobody can tell whether it is alive";
-  return ["odd", "…", `Still hanging: no event for ${silent.toFixed(1)} s`, more];
+  return ["odd", "…", `Still hanging: no event for ${silent.toFixed(1)} s`, aliveText(lane, now, heartbeatSeconds)];
+}
+
+// Who has had heartbeats knows a silence between two of them from a death.
+function aliveText(lane, now, heartbeatSeconds) {
+  const isOverdue = now - (lane.lastBytes ?? 0) >= Math.max(LONG_SECONDS, 1.5 * heartbeatSeconds);
+  if (!lane.beats || isOverdue) return "nobody can tell whether it is alive";
+  if (lane.lastBeat > (lane.lastEvent ?? 0)) return `alive: a heartbeat ${(now - lane.lastBeat).toFixed(1)} s ago`;
+  return "its next heartbeat is not due yet";
 }
 
 function ended(lane) {

@@ -51,8 +51,9 @@ export class LaneView {
     parent.append(this.card);
   }
 
-  show(lane, now) {
-    const { tone, sign, head, more } = verdict(lane, now);
+  // `now` and `heartbeatSeconds` as in `verdict`.
+  show(lane, now, heartbeatSeconds) {
+    const { tone, sign, head, more } = verdict(lane, now, heartbeatSeconds);
     this.verdict.dataset.tone = tone;
     this.card.dataset.phase = lane.phase;
     this.#set("sign", sign);
