@@ -123,7 +123,7 @@ class Seats:
             return seat
         if running is not None and running.rider is None and running.producer.displace():
             return _ride(running, displace)
-        raise self._entrance.reader_refused(reason)
+        raise self._entrance.told(reason)
 
     def _forget(self, stream: str, seat: Seat) -> None:
         readers = self._readers[stream]
