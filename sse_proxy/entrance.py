@@ -47,13 +47,14 @@ class Entrance:
         """The error of a stream of *dialect* that is not let in; it is counted with this call."""
         self._metrics.opened()
         self._metrics.closed(StreamReport(dialect=dialect, outcome=Outcome.REJECTED))
-        return self.reader_refused(reason)
+        return self.told(reason)
 
-    def reader_refused(self, reason: Refusal) -> Refused:
-        """The same of a reader of a kept stream, which is no stream of its own in the metrics."""
+    def told(self, reason: Refusal) -> Refused:
+        """The error, counted by its reason alone: a reader of a kept stream is no stream of its own in the metrics."""
         self._metrics.refused(reason)
-        # One line for each at first; those of a flood are summed up (`logs`).
-        logger.warning("refused with 503: %s (%s)", MESSAGES[reason], reason.value, extra={"reason": reason.value})
+        # One line for each at first; those of a flood are summed up (`logs`), each reason by itself: hence no template.
+        text = f"refused with 503: {MESSAGES[reason]} ({reason.value})"
+        logger.warning("%s", text, extra={"reason": reason.value})
         return Refused(MESSAGES[reason])
 
     def leave(self, place: Place | Refusal) -> None:

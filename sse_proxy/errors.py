@@ -6,6 +6,7 @@ the client (never an upstream address), and whether the upstream ever had the re
     SSEProxyError
     ├── RequestError            the caller misused us (4xx)
     │   ├── BadRequest              400
+    │   │   └── UploadStalled           400, the client stopped in the middle of its request body
     │   ├── Unauthorized            401
     │   ├── Forbidden               403
     │   ├── NotFound                404
@@ -37,7 +38,7 @@ from .outcome import Outcome
 __all__ = [
     "BadRequest", "ClientDisconnected", "ClientLeft", "ClientStalled", "ConnectFailed", "ConnectTimeout", "Drained",
     "EventTooLarge", "FirstEventTimeout", "Forbidden", "IdleTimeout", "NotFound", "Outcome", "Refused", "RequestError",
-    "RequestTooLarge", "SSEProxyError", "TotalTimeout", "Truncated", "Unauthorized", "UpstreamClosed",
+    "RequestTooLarge", "SSEProxyError", "TotalTimeout", "Truncated", "Unauthorized", "UploadStalled", "UpstreamClosed",
     "UpstreamError", "UpstreamProtocolError", "UpstreamReported",
 ]  # fmt: skip
 
@@ -69,11 +70,10 @@ class SSEProxyError(Exception):
 
 
 class RequestError(SSEProxyError):
-    """The caller misused us; nothing was sent upstream."""
+    """The caller misused us; but for `UploadStalled`, nothing was sent upstream."""
 
-    status = 400
+    status, error_type = 400, "invalid_request_error"
     outcome = Outcome.REJECTED
-    error_type = "invalid_request_error"
     reached_upstream = False
     default_message = "bad request"
 
@@ -82,44 +82,46 @@ class BadRequest(RequestError):
     """400: a request that cannot be forwarded."""
 
 
+class UploadStalled(BadRequest):
+    """400: the client stopped sending its request body, of which the upstream may have had a part."""
+
+    reached_upstream = True
+    default_message = "the request body took too long to arrive"
+
+
 class Unauthorized(RequestError):
     """401: no token, or one that is not in ``auth_tokens_file``."""
 
-    status = 401
-    error_type = "authentication_error"
+    status, error_type = 401, "authentication_error"
     default_message = "missing or unknown access token"
 
 
 class Forbidden(RequestError):
     """403: a page of another site is behind the request, and ``cors_origins`` does not let it in."""
 
-    status = 403
-    error_type = "permission_error"
+    status, error_type = 403, "permission_error"
     default_message = "not allowed from another site"
 
 
 class NotFound(RequestError):
     """404: nothing under the reserved prefix ``/-/sse-proxy/`` has this name."""
 
-    status = 404
-    error_type = "not_found_error"
+    status, error_type = 404, "not_found_error"
     default_message = "not found"
 
 
 class RequestTooLarge(RequestError):
     """413: the body is over ``max_request_bytes``."""
 
-    status = 413
-    error_type = "request_too_large"
+    status, error_type = 413, "request_too_large"
     default_message = "the request body is too large"
 
 
 class Refused(SSEProxyError):
     """503: full or draining; another replica, or a little later, will do."""
 
-    status = 503
+    status, error_type = 503, "overloaded_error"
     outcome = Outcome.REJECTED
-    error_type = "overloaded_error"
     reached_upstream = False
     retry_after = 1
     default_message = "the proxy is at its limit of streams"
@@ -128,9 +130,7 @@ class Refused(SSEProxyError):
 class UpstreamError(SSEProxyError):
     """The upstream failed."""
 
-    status = 502
-    outcome = Outcome.UPSTREAM_ERROR
-    error_type = "api_error"
+    status, error_type = 502, "api_error"
     default_message = "the upstream failed"
 
 
@@ -145,9 +145,8 @@ class ConnectFailed(UpstreamError):
 class ConnectTimeout(UpstreamError):
     """504: no connection within ``connect_timeout_seconds``."""
 
-    status = 504
+    status, error_type = 504, "timeout_error"
     outcome = Outcome.CONNECT_TIMEOUT
-    error_type = "timeout_error"
     reached_upstream = False
     retry_after = 1
     default_message = "connecting to the upstream took too long"
@@ -197,36 +196,32 @@ class EventTooLarge(UpstreamError):
 class FirstEventTimeout(UpstreamError):
     """504: no payload event (non-stream: no response headers) within ``first_event_timeout_seconds``."""
 
-    status = 504
+    status, error_type = 504, "timeout_error"
     outcome = Outcome.FIRST_EVENT_TIMEOUT
-    error_type = "timeout_error"
     default_message = "the upstream sent nothing in time"
 
 
 class IdleTimeout(UpstreamError):
     """504: no payload event (non-stream: no byte) for ``idle_timeout_seconds``."""
 
-    status = 504
+    status, error_type = 504, "timeout_error"
     outcome = Outcome.IDLE_TIMEOUT
-    error_type = "timeout_error"
     default_message = "the upstream fell silent"
 
 
 class TotalTimeout(UpstreamError):
     """504: the whole stream took longer than ``total_timeout_seconds``."""
 
-    status = 504
+    status, error_type = 504, "timeout_error"
     outcome = Outcome.TOTAL_TIMEOUT
-    error_type = "timeout_error"
     default_message = "the stream took longer than allowed"
 
 
 class Drained(SSEProxyError):
     """503: ``drain_seconds`` were over and the stream was still open."""
 
-    status = 503
+    status, error_type = 503, "overloaded_error"
     outcome = Outcome.DRAINED
-    error_type = "overloaded_error"
     retry_after = 1
     default_message = "the proxy is shutting down"
 

@@ -6,7 +6,7 @@ the command line only.
 
 With it the log is bounded: of like records, the first in ten seconds are told, and of the rest how many there were
 (`core.flood`). Streams that have begun are no like records, each has its line; those that never did are alike where
-status and outcome are.
+status and outcome are; errors are alike that were raised at one place.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Hashable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import structlog
 
@@ -93,12 +92,24 @@ def flush() -> None:
             handler.sum_up(time.monotonic())
 
 
+class _Kind(NamedTuple):
+    """By what records are alike, and what is told of those that were not told."""
+
+    logger: str
+    level: int
+    what: str
+
+
+#: More kinds than can be told apart.
+_OTHER = _Kind("sse_proxy", logging.WARNING, "other")
+
+
 class _BoundedHandler(logging.StreamHandler[Any]):
     """Writes to stderr what `Flood` admits."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        self._flood = Flood()
+        self._flood = Flood(_OTHER)
         self._flood_lock = threading.Lock()
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -115,9 +126,8 @@ class _BoundedHandler(logging.StreamHandler[Any]):
         with self._flood_lock:
             ended = self._flood.ended(now)
         for kind, count in ended:
-            name, level, *what = kind if isinstance(kind, tuple) else ("sse_proxy", logging.WARNING, kind)
-            told = f"{count} more like this in {WINDOW_SECONDS:g} seconds: {' '.join(map(str, what))}"
-            record = logging.LogRecord(name, level, __file__, 0, told, None, None)
+            told = f"{count} more like this in {WINDOW_SECONDS:g} seconds: {kind.what}"
+            record = logging.LogRecord(kind.logger, kind.level, __file__, 0, told, None, None)
             record.withheld = count
             super().handle(record)
 
@@ -126,7 +136,7 @@ class _BoundedHandler(logging.StreamHandler[Any]):
         super().close()
 
 
-def _kind(record: logging.LogRecord) -> Hashable:
+def _kind(record: logging.LogRecord) -> _Kind | None:
     """What *record* is like; None: like no other."""
     if record.levelno < logging.INFO:
         return None  # who asks for those wants them all
@@ -134,9 +144,22 @@ def _kind(record: logging.LogRecord) -> Hashable:
         status, outcome = getattr(record, "status", None), getattr(record, "outcome", None)
         if status is not None and status < 400:
             return None
-        return record.name, record.levelno, record.msg, outcome, status
+        return _Kind(record.name, record.levelno, f"{record.msg} {outcome} {status}")
     what = record.getMessage() if record.msg == "%s" else str(record.msg)
-    return record.name, record.levelno, what
+    if record.exc_info and (error := record.exc_info[1]) is not None:
+        what = f"{what} {_origin(error)}"
+    return _Kind(record.name, record.levelno, what)
+
+
+def _origin(error: BaseException) -> str:
+    """What *error* is and where it was raised: its text may be another one each time, and all have one message."""
+    trace = error.__traceback__
+    if trace is None:
+        return type(error).__qualname__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{type(error).__qualname__} in {code.co_qualname}, line {trace.tb_lineno}"
 
 
 class _Formatter(logging.Formatter):

@@ -32,7 +32,8 @@ class Outcome(StrEnum):
     TOO_LARGE = "too_large"
     #: Still open at the end of a drain.
     DRAINED = "drained"
-    #: Refused before the upstream had it: a limit, the drain, a wrong token, a wrong request.
+    #: Refused: a limit, the drain, a wrong token, a wrong request. The upstream has none of it, but for an upload that
+    #: its client does not go on with.
     REJECTED = "rejected"
     #: Stopped by its owner, with DELETE on the kept stream.
     STOPPED = "stopped"

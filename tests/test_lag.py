@@ -23,27 +23,40 @@ def test_a_single_long_step_refuses_nobody() -> None:
     assert looks(LagGuard(), 3600.0, 0.0, 0.0, 60.0, 0.0) == [False] * 5
 
 
+def test_what_a_step_took_is_no_time_to_come() -> None:
+    """Neither before nor behind a small lag a long step, such as a machine's sleep, is more than the one look it is."""
+    assert looks(LagGuard(), 30.0, 1.0) == [False] * 2
+    assert looks(LagGuard(), 1.0, 30.0) == [False] * 2
+
+
 def test_a_lasting_lag_refuses() -> None:
-    """After some seconds, and the more it lags, the fewer looks are needed: but two."""
-    assert looks(LagGuard(), 1.0, 1.0, 1.0) == [False, False, True]
-    assert looks(LagGuard(), 2.0, 2.0) == [False, True]
-    assert looks(LagGuard(), 1.0, 0.3, 0.3, 1.0) == [False, False, False, True]
-    assert looks(LagGuard(), 1.0, 1.0, 0.0, 1.0, 1.0) == [False] * 5
+    """After some seconds, and the more it lags, the fewer looks are needed: but three."""
+    assert looks(LagGuard(), 1.0, 1.0, 1.0, 1.0) == [False, False, False, True]
+    assert looks(LagGuard(), 4.0, 4.0, 4.0) == [False, False, True]
+    assert looks(LagGuard(), 60.0, 60.0, 60.0) == [False, False, True]
+    assert looks(LagGuard(), 1.0, 0.3, 1.0, 0.3, 1.0) == [False, False, False, False, True]
+    assert looks(LagGuard(), 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0) == [False] * 7
+
+
+def test_looks_far_apart_are_single_steps() -> None:
+    """Though the loop was never quite in time between them."""
+    assert looks(LagGuard(), 1.1, *[0.4] * 4, 1.1) == [False] * 6
+    assert looks(LagGuard(), 1.1, *[0.4] * 400, 1.1) == [False] * 402
 
 
 def test_a_loop_that_has_caught_up_lets_in_after_a_while() -> None:
     """Between the thresholds nothing changes: it would flap."""
     guard = LagGuard()
-    assert looks(guard, 2.0, 2.0)[-1]
-    assert looks(guard, 0.3, 0.0, 0.0, 0.0, 0.0, start=6.0) == [True, True, True, True, False]
+    assert looks(guard, 2.0, 2.0, 2.0, 2.0)[-1]
+    assert looks(guard, 0.3, 0.0, 0.0, 0.0, 0.0, start=12.0) == [True, True, True, True, False]
     assert looks(guard, 0.3, 0.3, 0.3, 0.3, start=20.0) == [False] * 4
 
 
 def test_a_change_is_told_once() -> None:
     """For the log."""
     guard = LagGuard()
-    assert [guard.sample(1.0, now) for now in (2.0, 6.0, 8.0)] == [False, True, False]
-    assert [guard.sample(0.0, now) for now in (9.0, 11.0, 13.0)] == [False, False, True]
+    assert [guard.sample(1.0, now) for now in (2.0, 6.0, 8.0, 10.0)] == [False, False, True, False]
+    assert [guard.sample(0.0, now) for now in (11.0, 13.0, 14.0, 15.0)] == [False, False, True, False]
 
 
 @given(st.lists(st.floats(0.0, 10.0), min_size=1))

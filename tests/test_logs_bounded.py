@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from sse_proxy import logs
+from sse_proxy.core.admission import Admission, Refusal
 from sse_proxy.core.flood import BURST, WINDOW_SECONDS
+from sse_proxy.entrance import Entrance
 from sse_proxy.errors import Outcome
-from sse_proxy.metrics.base import StreamReport
+from sse_proxy.metrics.base import NullMetrics, StreamReport
 
 MANY = 3 * BURST
 
@@ -99,6 +101,57 @@ def test_different_warnings_are_no_like_records(capsys: pytest.CaptureFixture[st
         logging.getLogger("sse_proxy").warning("%s", f"setting {number}")
         logging.getLogger("sse_proxy").debug("detail")
     assert len(told(capsys)) == 2 * MANY
+
+
+def fail(requests: dict[str, str], key: str) -> None:
+    """An error of an application, told by the server in the words that it has for all of them."""
+    try:
+        int(requests[key])
+    except (KeyError, ValueError):
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+
+
+@pytest.mark.usefixtures("root")
+def test_errors_are_alike_if_raised_at_one_place(capsys: pytest.CaptureFixture[str], now: list[float]) -> None:
+    """A flood of one hides no first one of another, though both have the same message; their texts tell nothing."""
+    logs.configure("info", "json")
+    for number in range(MANY):
+        fail({"a": f"number {number}"}, "a")
+    fail({}, "missing")
+    lines = told(capsys)
+    assert len(lines) == BURST + 1
+    assert "KeyError: 'missing'" in lines[-1]["exception"]
+    now[0] += WINDOW_SECONDS
+    logs.flush()
+    [line] = told(capsys)
+    assert "more like this in 10 seconds: Exception in ASGI application ValueError in fail, line " in line["event"]
+
+
+@pytest.mark.usefixtures("root", "now")
+def test_an_error_that_was_never_raised_has_no_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is there one where a library speaks of an error that is none."""
+    logs.configure("info", "json")
+    for error in (KeyError("k"), None):
+        for _ in range(MANY):
+            logging.getLogger("library").error("failed", exc_info=(type(error), error, None) if error else (None,) * 3)
+    assert len(told(capsys)) == 2 * BURST
+
+
+@pytest.mark.usefixtures("root")
+def test_refusals_are_alike_by_their_reason(capsys: pytest.CaptureFixture[str], now: list[float]) -> None:
+    """A flood of one reason hides no other, and its sum says which."""
+    logs.configure("info", "json")
+    entrance = Entrance(Admission(), NullMetrics())
+    for _ in range(MANY):
+        entrance.told(Refusal.MAX_STREAMS)
+    entrance.told(Refusal.EVENT_LOOP_LAG)
+    lines = told(capsys)
+    assert [line["reason"] for line in lines] == ["max_streams"] * BURST + ["event_loop_lag"]
+    now[0] += WINDOW_SECONDS
+    logs.flush()
+    [line] = told(capsys)
+    assert line["event"] == f"{MANY - BURST} more like this in 10 seconds: {lines[0]['event']}"
+    assert "(max_streams)" in line["event"]
 
 
 @pytest.mark.usefixtures("root")

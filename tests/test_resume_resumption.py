@@ -57,8 +57,8 @@ def numbered(stream: str, events: list[bytes], after: int = 0) -> bytes:
 
 
 async def detached(proxy: Running) -> None:
-    """Return when the one stream has no client any more."""
-    await until(lambda: bool(proxy.lifecycle.streams[0].describe()["detached"]))
+    """Return when the one stream has no client any more; who reads it is an open stream, too."""
+    await until(lambda: any(stream.describe()["detached"] for stream in proxy.lifecycle.streams))
 
 
 async def replayed(port: int, location: str, after: int | None = None, **headers: str) -> tuple[int, bytes]:

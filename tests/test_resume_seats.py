@@ -8,7 +8,7 @@ from sse_proxy.core.admission import Admission, Place
 from sse_proxy.entrance import Entrance
 from sse_proxy.errors import Refused
 from sse_proxy.metrics.base import NullMetrics
-from sse_proxy.resume.seats import Seats
+from sse_proxy.resume.seats import FIRM_SECONDS, Seats
 
 from .streaming import DONE, proxied, until
 from .test_resume_resumption import TOKENS, detached, kept, numbered, tells
@@ -32,7 +32,8 @@ class Stage:
 
     def __init__(self, *, may_go_on: bool = True, max_streams: int = 0, max_streams_per_client: int = 0) -> None:
         self.admission = Admission(max_streams=max_streams, max_streams_per_client=max_streams_per_client)
-        self.seats = Seats(Entrance(self.admission, NullMetrics()))
+        self.now = 100.0
+        self.seats = Seats(Entrance(self.admission, NullMetrics()), lambda: self.now)
         self.producer = Producer(may_go_on=may_go_on)
         place = self.admission.new("a")
         assert isinstance(place, Place)
@@ -96,6 +97,33 @@ def test_at_the_limit_the_streams_own_client_gives_way() -> None:
     assert len(stage.admission) == 1
     stage.seats.leave("s", second)
     assert len(stage.admission) == 0
+
+
+def test_two_live_readers_do_not_throw_each_other_out_without_end() -> None:
+    """Who has taken a reader's place keeps it for a while, and twice as long each time; the other one is told so."""
+    stage, gone = Stage(max_streams=1), list[str]()
+    stage.seats.sit("s", "a", lambda: gone.append("a"))
+    stage.seats.sit("s", "b", lambda: gone.append("b"))
+    for name, seconds in [("a", FIRM_SECONDS), ("b", 2 * FIRM_SECONDS), ("a", 4 * FIRM_SECONDS)]:
+        before = list(gone)
+        for part in (0.0, 0.3, 0.6):
+            stage.now += part * seconds
+            with pytest.raises(Refused, match="limit of streams"):
+                stage.seats.sit("s", name, lambda: None)
+        assert gone == before
+        stage.now += 0.1 * seconds + 0.001
+        stage.seats.sit("s", name, lambda name=name: gone.append(name))  # type: ignore[misc]
+    assert (gone, len(stage.admission)) == (["a", "b", "a", "b"], 1)
+
+
+def test_among_several_readers_one_that_is_not_firm_gives_way() -> None:
+    """Though it came later than one that is."""
+    stage, gone = Stage(max_streams_per_client=3), list[str]()
+    for name in ("first", "second", "third"):
+        stage.seats.sit("s", "a", lambda name=name: gone.append(name))  # type: ignore[misc]
+    assert gone == ["first"]
+    stage.seats.sit("s", "a", lambda: gone.append("fourth"))
+    assert gone == ["first", "second"]
 
 
 @pytest.mark.parametrize("stream", ["s", "other"])

@@ -289,6 +289,27 @@ async def test_an_upload_that_stops_is_held_against_the_client() -> None:
         answer = await call.answer()
         assert (answer.status, answer.error["code"]) == (400, "rejected")
         assert answer.error["message"] == "the request body took too long to arrive"
+        assert answer.headers["x-should-retry"] == "false"
+
+
+async def test_silence_behind_an_answer_is_not_held_against_the_client() -> None:
+    """Though its upload stands still, too: who has begun to answer does not wait for the rest of it."""
+
+    async def talk(client: Talk) -> None:
+        await client.head()
+        event_stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+        await client.say(event_stream + chunk("a"))
+        await client.gone()
+
+    fields = [("Content-Type", "multipart/form-data; boundary=q"), ("Content-Length", "100")]
+    async with (
+        peer(talk) as upstream,
+        proxying(upstream.url, idle_timeout_seconds=0.5) as proxy,
+        calling(proxy.port, "POST", "/v1/chat/completions", headers=fields, body=None) as call,
+    ):
+        await call.write(b"half of it")
+        assert b'"code":"idle_timeout"' in await call.rest()
+        assert await proxy.outcome() == "idle_timeout"
 
 
 async def test_a_generic_post_stream_may_not_be_silent() -> None:

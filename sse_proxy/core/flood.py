@@ -8,6 +8,7 @@ window is one line.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 __all__ = ["BURST", "WINDOW_SECONDS", "Flood"]
 
@@ -15,7 +16,8 @@ __all__ = ["BURST", "WINDOW_SECONDS", "Flood"]
 BURST, WINDOW_SECONDS = 20, 10.0
 #: Kinds that are told apart at a time; what comes above is one kind, lest the table itself be flooded.
 _MAX_KINDS = 256
-_OTHER = "other"
+
+_Kind = TypeVar("_Kind", bound=Hashable)
 
 
 class _Window:
@@ -27,16 +29,17 @@ class _Window:
         self.withheld = 0
 
 
-class Flood:
-    """Counts records by kind; times are monotonic seconds."""
+class Flood(Generic[_Kind]):
+    """Counts records by kind; times are monotonic seconds. *other*: the kind of those that the table cannot hold."""
 
-    def __init__(self) -> None:
-        self._windows: dict[Hashable, _Window] = {}
+    def __init__(self, other: _Kind) -> None:
+        self._other = other
+        self._windows: dict[_Kind, _Window] = {}
 
-    def admits(self, kind: Hashable, now: float) -> bool:
+    def admits(self, kind: _Kind, now: float) -> bool:
         """Whether a record of *kind* is to be told; whoever asks has called `ended` for *now* before."""
         if kind not in self._windows and len(self._windows) >= _MAX_KINDS:
-            kind = _OTHER
+            kind = self._other
         window = self._windows.setdefault(kind, _Window(now))
         if window.told < BURST:
             window.told += 1
@@ -44,7 +47,7 @@ class Flood:
         window.withheld += 1
         return False
 
-    def ended(self, now: float) -> list[tuple[Hashable, int]]:
+    def ended(self, now: float) -> list[tuple[_Kind, int]]:
         """How many of each kind were not told in the windows that are over at *now*, where there were any."""
         over = [kind for kind, window in self._windows.items() if now - window.began >= WINDOW_SECONDS]
         counts = [(kind, self._windows.pop(kind).withheld) for kind in over]

@@ -7,12 +7,18 @@ two exceptions, lest somebody who comes back be refused for what is left of his 
 - Where there is no place left, the oldest other connection to the same stream gives up its own: a reader first, else
   the client that the stream began with. It is taken for dead, and dropped. Only callers of the stream's own get here.
 
+Whether it is dead nobody knows: a broken line takes tokens for minutes, and behind another proxy for ever. But a reader
+that was dropped and was not dead comes back. So who has taken a reader's place is firm on it for `FIRM_SECONDS`, and
+twice as long each time that it is taken from there: of two live readers one is told 503, and they do not throw each
+other out for as long as the stream lasts.
+
 A full buffer or a late event loop keep no reader out: what it comes for has been paid for, and an `EventSource` gives
 up for good at any status that is not 200 (WHATWG HTML § 9.2.3).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -20,7 +26,10 @@ from typing import Protocol
 from ..core.admission import Place, Refusal
 from ..entrance import Entrance
 
-__all__ = ["Producer", "Seat", "Seats"]
+__all__ = ["FIRM_SECONDS", "Producer", "Seat", "Seats"]
+
+#: Longer than a browser waits before it comes back (3 s, 5 s), with some retries of its line.
+FIRM_SECONDS = 10.0
 
 
 class Producer(Protocol):
@@ -39,13 +48,22 @@ class Seat:
 
     Attributes:
         place: None once it was given up.
+        firm_seconds: For how long it was not to be taken, when it was.
+        firm_until: The same as a moment of the clock.
     """
 
-    __slots__ = ("displace", "place")
+    __slots__ = ("displace", "firm_seconds", "firm_until", "place")
 
     def __init__(self, place: Place, displace: Callable[[], None]) -> None:
         self.place: Place | None = place
         self.displace = displace
+        self.firm_seconds = 0.0
+        self.firm_until = float("-inf")
+
+    def follow(self, older: Seat, now: float) -> None:
+        """Its place was *older*'s, until *now*."""
+        self.firm_seconds = max(FIRM_SECONDS, 2 * older.firm_seconds)
+        self.firm_until = now + self.firm_seconds
 
 
 class _Running:
@@ -60,10 +78,11 @@ class _Running:
 
 
 class Seats:
-    """See the module header."""
+    """See the module header; *clock*: monotonic seconds."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Entrance, clock: Callable[[], float] = time.monotonic) -> None:
         self._entrance = entrance
+        self._clock = clock
         self._running: dict[str, _Running] = {}
         #: By stream, in the order in which they came.
         self._readers: dict[str, dict[Seat, None]] = {}
@@ -112,9 +131,11 @@ class Seats:
 
     def _instead(self, stream: str, displace: Callable[[], None], reason: Refusal) -> Seat:
         """A seat on the place of another connection to *stream*."""
-        running, older = self._running.get(stream), next(iter(self._readers.get(stream, ())), None)
+        running, now = self._running.get(stream), self._clock()
+        older = next((seat for seat in self._readers.get(stream, ()) if seat.firm_until <= now), None)
         if older is not None and older.place is not None:
             seat = Seat(older.place, displace)
+            seat.follow(older, now)
             self._forget(stream, older)
             if running is not None and running.rider is older:
                 running.rider = seat
@@ -123,7 +144,7 @@ class Seats:
             return seat
         if running is not None and running.rider is None and running.producer.displace():
             return _ride(running, displace)
-        raise self._entrance.reader_refused(reason)
+        raise self._entrance.told(reason)
 
     def _forget(self, stream: str, seat: Seat) -> None:
         readers = self._readers[stream]

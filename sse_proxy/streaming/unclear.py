@@ -18,9 +18,10 @@ from ..core.headers import HeaderList, first, media_type, sse_response_headers
 from ..core.negotiation import Treatment, agreed_framing, treatment
 from ..core.requests import Wish
 from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff, sniff_whole
-from ..errors import Truncated, UpstreamProtocolError, UpstreamReported
+from ..errors import EventTooLarge, Truncated, UpstreamProtocolError, UpstreamReported
 from .bodies import StreamBody
 from .plain import Body, PlainBody
+from .room import BufferFull
 from .transfer import Transfer
 
 __all__ = ["MAX_ERROR_BYTES", "LateBody", "SniffedBody", "upstream_error"]
@@ -74,6 +75,8 @@ class SniffedBody:
         found = sniff(self._plain, self._promised)
         if found is not None:
             await self._decide(found)
+        else:
+            self._check_room(len(data))
 
     async def end(self) -> None:
         if self._body is None:
@@ -93,6 +96,20 @@ class SniffedBody:
         """Whether the Content-Type tells the client that it gets events, and it has not asked for a document."""
         return self._promised is Framing.SSE and not self._transfer.facts.awaits_json
 
+    def _check_room(self, size: int) -> None:
+        """Hold *size* bytes more that tell nothing: a coding can take any number of them to say nothing at all.
+
+        Raises:
+            EventTooLarge: they are more than ``max_event_bytes``.
+            BufferFull: they are more than there is room for.
+        """
+        room = self._transfer.room
+        room.add(size)
+        if room.bytes > self._transfer.policy.settings.max_event_bytes:
+            raise EventTooLarge
+        if room.must_stop:
+            raise BufferFull
+
     async def _decide(self, found: Framing | Kind) -> None:
         transfer = self._transfer
         await transfer.client.settled()
@@ -105,6 +122,7 @@ class SniffedBody:
             sized=self._sized,
         )
         self._body = await self._treated(chosen, framing, found)
+        transfer.room.set(0)  # from here on that body tells what is held
         for data in self._raw:
             await self._body.feed(data)
         self._raw.clear()
