@@ -131,3 +131,11 @@ def test_the_array_has_no_heartbeat() -> None:
     """Readers cut it at its commas and line ends."""
     assert GEMINI_ARRAY.native is not None
     assert GEMINI_ARRAY.native.comment == b""
+
+
+def test_an_error_keeps_its_event() -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": {"message": "no"}})
+    error = learnt(GEMINI, record).error
+    assert error is not None
+    assert error.body == record.data

@@ -8,6 +8,7 @@ import pytest
 
 from sse_proxy.core.dialects import Dialect, StreamState
 from sse_proxy.core.dialects.json_rpc import A2A, MCP
+from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout
 
 from .dialect_deltas import event, learnt, texts
@@ -124,3 +125,11 @@ def test_our_errors_are_json_rpc_s(row: Dialect) -> None:
     assert document["jsonrpc"] == "2.0"
     assert document["error"]["code"] == -32000
     assert document["error"]["data"] == {"code": "idle_timeout", "type": "timeout_error"}
+
+
+@pytest.mark.parametrize("record", [event({"message": "no"}, "error"), event({"error": {"message": "no"}})])
+def test_an_error_keeps_its_event(record: Event) -> None:
+    """What the upstream has said may be told on as it came."""
+    error = learnt(A2A, record).error
+    assert error is not None
+    assert (str(error), error.body) == ("no", record.data)

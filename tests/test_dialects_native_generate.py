@@ -131,3 +131,12 @@ def test_errors_for_fastchat_s_controller() -> None:
 def test_lmdeploy_s_terminator_is_dropped() -> None:
     """Its own client does not know it; the finish reason tells the end."""
     assert LMDEPLOY.is_ping(Event(data=b"[DONE]"))
+
+
+@pytest.mark.parametrize("row", [VLLM_GENERATE, SGLANG_GENERATE, FASTCHAT, LMDEPLOY], ids=lambda row: row.name)
+def test_an_error_keeps_its_event(row: Dialect) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": {"message": "no"}, "error_code": 50001, "text": "no"})
+    error = learnt(row, record).error
+    assert error is not None
+    assert (str(error), error.body) == ("no", record.data)

@@ -68,3 +68,11 @@ def test_errors() -> None:
 def test_it_streams_unless_it_is_told_not_to(asked: dict[str, object], wants: bool) -> None:
     """Other APIs have to be told to."""
     assert OLLAMA.asks(asked) is wants
+
+
+def test_an_error_keeps_its_line() -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": "no"})
+    error = learnt(OLLAMA, record).error
+    assert error is not None
+    assert error.body == record.data

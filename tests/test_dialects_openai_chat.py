@@ -143,3 +143,20 @@ def test_noop_before_the_first_event() -> None:
         b'data: {"object":"text_completion","id":"cmpl-keepalive","created":0,"model":"",'
         b'"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":null}]}\n\n'
     )
+
+
+def test_an_error_keeps_its_event() -> None:
+    """What the upstream has said may be told on as it came."""
+    payload = b'{"error":{"message":"no"}}'
+    error = drained("openai_chat", b"data: " + payload + b"\n\n")[1].state.error
+    assert error is not None
+    assert error.body == payload
+
+
+def test_the_usage_may_be_groq_s() -> None:
+    """Beside the choices, in a place of its own; the usual place comes first."""
+    own = {"x_groq": {"usage": {"prompt_tokens": 5}}}
+    assert drained("openai_chat", chunk((0, None), **own))[1].state.usage == {"input": 5}
+    both = {**own, "usage": {"prompt_tokens": 7}}
+    assert drained("openai_chat", chunk((0, None), **both))[1].state.usage == {"input": 7}
+    assert drained("openai_chat", chunk((0, None), x_groq="?"))[1].state.usage == {}

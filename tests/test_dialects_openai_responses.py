@@ -147,3 +147,12 @@ def test_error_frame_before_the_first_event() -> None:
 def test_error_before_the_response_is_openai_s() -> None:
     """The same document as of chat."""
     assert RESPONSES.error_body(IdleTimeout()) == b"{" + DETAILS + b"}"
+
+
+@pytest.mark.parametrize("kind", ["error", "response.failed"])
+def test_an_error_keeps_its_event(kind: str) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event(kind, error={"message": "no"}, response={"error": {"message": "no"}})
+    error = drained("openai_responses", CREATED, record)[1].state.error
+    assert error is not None
+    assert (str(error), b"event: %b\ndata: %b\n\n" % (kind.encode(), error.body)) == ("no", record)

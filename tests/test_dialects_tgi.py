@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Delta, StreamState
+from sse_proxy.core.dialects import Delta, Dialect, StreamState
 from sse_proxy.core.dialects.tgi import TGI, TRITON
 from sse_proxy.errors import IdleTimeout
 
@@ -92,3 +92,21 @@ def test_a_document_is_told_as_one_token() -> None:
     ]
     assert TGI.from_document({"generated_text": None}) is None
     assert TGI.from_document({"generated_text": "a", "token": {}}) is None
+
+
+@pytest.mark.parametrize("row", [TGI, TRITON], ids=lambda row: row.name)
+def test_an_error_keeps_its_event(row: Dialect) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": "no", "error_type": "overloaded"})
+    error = learnt(row, record).error
+    assert error is not None
+    assert error.body == record.data
+
+
+def test_our_errors_are_as_tgi_writes_its_own() -> None:
+    """Before the response with the object of everybody else, and within it with a text; both have a type."""
+    told = {"message": "the upstream fell silent", "type": "timeout_error", "code": "idle_timeout"}
+    assert json.loads(TGI.error_body(IdleTimeout())) == {"error": told, "error_type": "generation"}
+    assert TGI.error_frame(IdleTimeout(), StreamState()) == (
+        b'data: {"error":"the upstream fell silent","error_type":"generation","code":"idle_timeout"}\n\n'
+    )
