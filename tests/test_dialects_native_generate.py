@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.dialects import GENERIC, Delta, Dialect, StreamState, dialect_for, dialect_of_first_event
+from sse_proxy.core.dialects import (
+    GENERIC,
+    Delta,
+    Dialect,
+    Sign,
+    StreamState,
+    dialect_for,
+    dialect_of_first_event,
+)
 from sse_proxy.core.dialects.native_generate import FASTCHAT, LMDEPLOY, SGLANG_GENERATE, VLLM_GENERATE
 from sse_proxy.core.documents import json_object
 from sse_proxy.core.framers import Framing
@@ -140,3 +148,12 @@ def test_an_error_keeps_its_event(row: Dialect) -> None:
     error = learnt(row, record).error
     assert error is not None
     assert (str(error), error.body) == ("no", record.data)
+
+
+@pytest.mark.parametrize(
+    ("document", "claims"),
+    [(None, True), ({"text": "p"}, True), ({"input_ids": [1]}, True), ({"prompt": "p"}, False), ({}, False)],
+)
+def test_sglang_s_input_has_names_of_its_own(document: dict[str, object] | None, claims: bool) -> None:
+    """At a path that many have."""
+    assert SGLANG_GENERATE.claims(Sign(path="/generate", document=document)) is claims

@@ -8,6 +8,7 @@ import pytest
 
 from sse_proxy.core.dialects import StreamState
 from sse_proxy.core.dialects.openai_responses import RESPONSES
+from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout, Truncated
 
 from .dialect_streams import drained, pipeline
@@ -156,3 +157,26 @@ def test_an_error_keeps_its_event(kind: str) -> None:
     error = drained("openai_responses", CREATED, record)[1].state.error
     assert error is not None
     assert (str(error), b"event: %b\ndata: %b\n\n" % (kind.encode(), error.body)) == ("no", record)
+
+
+@pytest.mark.parametrize(
+    ("record", "speaks"),
+    [
+        (Event(data=b'{"type":"response.created"}'), True),
+        (Event(data=b"{}", event=b"response.created"), True),
+        (Event(data=b'{"type":"response.output_text.delta","sequence_number":4}'), True),
+        (Event(data=b'{"type":"response.output_text.delta"}'), False),
+        (Event(data=b'{"type":"message","sequence_number":4}'), False),
+        (Event(data=b"{}"), False),
+    ],
+)
+def test_the_first_event_tells_it(record: Event, speaks: bool) -> None:
+    """A stream that was taken up again begins anywhere, with a number."""
+    assert RESPONSES.speaks is not None
+    assert RESPONSES.speaks(record, json.loads(record.data)) is speaks
+
+
+def test_named_pings_are_swallowed() -> None:
+    """Not of this API."""
+    assert RESPONSES.is_ping(Event(data=b"{}", event=b"ping"))
+    assert not RESPONSES.is_ping(Event(data=b"{}", event=b"response.created"))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Delta, Dialect, StreamState
+from sse_proxy.core.dialects import Delta, Dialect, StreamState, dialect_for
 from sse_proxy.core.dialects.tgi import TGI, TRITON
 from sse_proxy.errors import IdleTimeout
 
@@ -110,3 +110,19 @@ def test_our_errors_are_as_tgi_writes_its_own() -> None:
     assert TGI.error_frame(IdleTimeout(), StreamState()) == (
         b'data: {"error":"the upstream fell silent","error_type":"generation","code":"idle_timeout"}\n\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "name"),
+    [
+        ("/v2/models/m/generate_stream", None, "triton"),
+        ("/v2/models/m/generate_stream", {"inputs": "p"}, "triton"),
+        ("/generate_stream", {"text_input": "p"}, "triton"),
+        ("/generate_stream", {"inputs": "p"}, "tgi"),
+        ("/generate_stream", None, "tgi"),
+        ("/generate_stream", {"prompt": "p"}, "generic"),
+    ],
+)
+def test_which_of_the_two_a_request_is_for(path: str, document: dict[str, object] | None, name: str) -> None:
+    """They have one path: Triton's has a model in it, or its body names the input in another way."""
+    assert dialect_for("POST", path, document=document).name == name
