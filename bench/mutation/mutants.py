@@ -36,6 +36,8 @@ class Judged:
     seconds: float
     counts: dict[str, int]
     survivors: list[Survivor] = field(default_factory=list)
+    #: Of all processes, which a busy machine does not change; None: judged before it was measured.
+    cpu_seconds: float | None = None
 
     @property
     def total(self) -> int:
