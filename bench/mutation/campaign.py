@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from .mutants import Judged, Survivor
+from .mutants import Judged, Survivor, digest
 
 __all__ = ["judge", "modules", "tests_of"]
 
@@ -92,6 +92,7 @@ def judge(module: str, *, children: int, work: Path) -> Judged:
             shutil.copytree(_ROOT / name, work / name, ignore=_LEFT_OUT)
         else:
             shutil.copy(_ROOT / name, work)
+    source = digest((work / module).read_bytes())
     arguments = ", ".join(f'"{argument}"' for argument in _PYTEST)
     with (work / "pyproject.toml").open("a") as settings:
         settings.write(_SETTINGS.format(module=module, tests=tests_of(module), arguments=arguments))
@@ -104,6 +105,7 @@ def judge(module: str, *, children: int, work: Path) -> Judged:
         tool=f"mutmut {importlib.metadata.version('mutmut')}",
         seconds=round(time.monotonic() - started, 1),
         cpu_seconds=round(_cpu_seconds() - started_cpu, 1),
+        source=source,
         counts=dict(sorted(Counter(verdicts.values()).items())),
         survivors=[Survivor.of(_function(name), diff) for name, diff in diffs.items()],
     )
