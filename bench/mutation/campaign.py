@@ -2,7 +2,8 @@
 
 mutmut compiles all mutants of a module into it and forks a process for each, so that one costs no more than the tests
 themselves (0.2 s, where a new pytest takes 2 s). What it cannot see that way is a function that runs while its module
-is imported, which has happened before the fork. Survivors among those are judged again, each in a process of its own.
+is imported, which has happened before the fork. Survivors among those are judged again, each in a process of its own,
+and so is what did not end in the time that mutmut gives it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ timeout_constant = 2.0
 #: Names of functions that ran during the import, one a line.
 _CALLED_AT_IMPORT = "import {module}; from mutmut.state import state; print(*state()._stats, sep='\\n')"
 _SURVIVED = ("survived", "no tests")
+#: For one mutant in a process of its own; all tests of a module take a tenth of it.
+_ALONE_SECONDS = 120.0
 #: Modules whose tests have another name than theirs; a package's ``__init__`` has those of the package.
 _TESTED_IN = {
     "dialects/__init__.py": "tests/test_dialects_table.py",
@@ -118,7 +121,7 @@ def _cpu_seconds() -> float:
 
 
 def _run(arguments: list[str], folder: Path, **environment: str) -> str:
-    """What Python prints. Raises RuntimeError, with all of it, when it fails."""
+    """What Python prints. Raises RuntimeError, with all of it, when it fails; TimeoutExpired for a mutant's own run."""
     done = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, *arguments],
         cwd=folder,
@@ -127,6 +130,7 @@ def _run(arguments: list[str], folder: Path, **environment: str) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        timeout=_ALONE_SECONDS if "MUTANT_UNDER_TEST" in environment else None,
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}: exit status {done.returncode}\n{done.stdout[-4000:]}")
@@ -140,8 +144,9 @@ def _verdicts(module: str, work: Path) -> dict[str, str]:
     verdicts = {name: str(status_by_exit_code[code]) for name, code in codes.items()}
     early = _called_at_import(module, work)
     for name, verdict in verdicts.items():
-        if verdict in _SURVIVED and name.rpartition("__mutmut_")[0] in early:
-            verdicts[name] = "survived" if _passes(module, name, work) else "killed"
+        # On a machine that is busy a mutant may only have waited: what seems not to end is given more time, alone.
+        if verdict == "timeout" or (verdict in _SURVIVED and name.rpartition("__mutmut_")[0] in early):
+            verdicts[name] = _judged_alone(module, name, work)
     return verdicts
 
 
@@ -151,13 +156,15 @@ def _called_at_import(module: str, work: Path) -> set[str]:
     return set(_run(["-c", program], work / "mutants", MUTANT_UNDER_TEST="stats").split())
 
 
-def _passes(module: str, name: str, work: Path) -> bool:
-    """Whether the tests pass when the mutant is there from the first import on."""
+def _judged_alone(module: str, name: str, work: Path) -> str:
+    """The verdict when the mutant is there from the first import on, in a process of its own."""
     try:
         _run(["-m", "pytest", "-x", "-q", *_PYTEST, tests_of(module)], work / "mutants", MUTANT_UNDER_TEST=name)
     except RuntimeError:
-        return False
-    return True
+        return "killed"
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    return "survived"
 
 
 def _diffs(names: list[str], work: Path) -> dict[str, str]:
