@@ -124,6 +124,19 @@ def test_a_bomb_comes_in_bounded_portions(coding: str) -> None:
     assert peak <= 8 * MEBIBYTE
 
 
+@pytest.mark.parametrize(("coding", "wbits"), [("gzip", 31), ("deflate", 15), ("raw deflate", -15)])
+@pytest.mark.parametrize("size", [16_384, 16_500, 20_000, 65_536])
+def test_nothing_is_left_inside_when_a_read_is_over(coding: str, wbits: int, size: int) -> None:
+    """A full portion may be all that came out of a read that has more: what is in it would wait for the next."""
+    name, compress = CODINGS[coding]
+    flushed, _ = compress([b"a" * size])
+    for cut in range(2, len(flushed) + 1):
+        decoder = decoder_for(name)
+        assert decoder is not None
+        at_once = zlib.decompressobj(wbits=wbits).decompress(flushed[:cut])
+        assert b"".join(decoder.feed(flushed[:cut])) == at_once
+
+
 def test_gzip_members_follow_each_other() -> None:
     """RFC 1952 § 2.2: a file is a series of members; zeros after the last are padding."""
     packed = gzip.compress(b"one") + gzip.compress(b"") + gzip.compress(b"two")

@@ -41,3 +41,22 @@ def test_the_end_and_errors() -> None:
     assert str(learnt(AG_UI, event({"type": "RUN_ERROR", "message": "no"})).error) == "no"
     frame = AG_UI.error_frame(IdleTimeout(), StreamState())
     assert frame == b'data: {"type":"RUN_ERROR","message":"the upstream fell silent","code":"idle_timeout"}\n\n'
+
+
+def test_calls_are_numbered_as_they_begin() -> None:
+    """Arguments are of the call that began last: they name it by an id that clients of a shape do not have."""
+    begun = [event({"type": "TOOL_CALL_START", "toolCallId": name, "toolCallName": "f"}) for name in "tuv"]
+    more = event({"type": "TOOL_CALL_ARGS", "delta": "{"})
+    records = [record for start in begun for record in (start, more)]
+    found = [call for delta in told(AG_UI, *records) for call in delta.tool_calls]
+    assert [(call.index, call.id, call.arguments) for call in found] == [
+        (0, "t", ""), (0, None, "{"), (1, "u", ""), (1, None, "{"), (2, "v", ""), (2, None, "{"),
+    ]  # fmt: skip
+
+
+def test_an_error_keeps_its_event() -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"type": "RUN_ERROR", "message": "no"})
+    error = learnt(AG_UI, record).error
+    assert error is not None
+    assert (str(error), error.body) == ("no", record.data)

@@ -160,3 +160,35 @@ def test_an_unnamed_error_is_an_error_only_at_the_beginning() -> None:
     assert of_body.state.error is None
     with pytest.raises(Truncated):
         of_body.conclude()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        b'event: error\ndata: {"type":"error","error":{"message":"no"}}\n\n',
+        b'event: error\ndata: {"error":{"message":"no"}}\n\n',
+        b'event: error\ndata: {"type":"overloaded_error","message":"no"}\n\n',
+        b'event: other\ndata: {"type":"error","error":{"message":"no"}}\n\n',
+    ],
+)
+def test_an_error_is_told_by_the_event_or_by_its_payload(error: bytes) -> None:
+    """Within the stream, either of them does, and what the upstream has said may be told on as it came."""
+    state = drained("anthropic", START, DELTA, error)[1].state
+    assert state.error is not None
+    assert (str(state.error), state.error.body) == ("no", error.partition(b"data: ")[2].strip())
+
+
+def test_the_payload_tells_the_type_where_the_event_does_not() -> None:
+    """Of a server that names no events; where both do, the payload counts."""
+    unnamed = b"".join(one.partition(b"\n")[2] for one in (START, DELTA, FINISH, STOP))
+    for body in (unnamed, START + DELTA + FINISH.replace(b"event: message_delta", b"event: other") + STOP):
+        state = drained("anthropic", body)[1].state
+        assert (state.finished, state.terminated, state.usage["output"]) == (True, True, 9)
+
+
+@pytest.mark.parametrize("kind", [b"", b"event: ping\n"])
+def test_a_ping_is_swallowed_named_or_not(kind: bytes) -> None:
+    """Under another name the same data is somebody's event."""
+    ping = b'data: {"type": "ping"}\n\n'
+    assert drained("anthropic", START + kind + ping + DELTA)[0] == START + DELTA
+    assert drained("anthropic", START + b"event: other\n" + ping)[0] == START + b"event: other\n" + ping

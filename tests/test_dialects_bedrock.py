@@ -10,7 +10,7 @@ import pytest
 from sse_proxy.core.dialects import Delta, Dialect, StreamState, ToolCall
 from sse_proxy.core.dialects.bedrock import BEDROCK_CONVERSE, BEDROCK_INVOKE
 from sse_proxy.core.framers import Framing
-from sse_proxy.core.framers.aws import AwsFramer
+from sse_proxy.core.framers.aws import AwsFramer, encode_message
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.sse import Event
 from sse_proxy.errors import ConnectTimeout, Drained, SSEProxyError, Truncated, UpstreamReported
@@ -233,3 +233,29 @@ def test_sse_clients_get_the_models_own_events() -> None:
         == b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     )
     assert of.flush() + of.conclude() == b""
+
+
+def test_an_exception_of_ours_has_all_headers_that_sdks_read() -> None:
+    """The kind of message, the kind of exception, and what its payload is."""
+    voice = BEDROCK_CONVERSE.native
+    assert voice is not None
+    headers = {
+        ":message-type": "exception",
+        ":exception-type": "throttlingException",
+        ":content-type": "application/json",
+    }
+    error = UpstreamReported("no", status=429)
+    assert voice.error_frame(error, StreamState()) == encode_message(headers, b'{"message":"no"}')
+
+
+def test_a_piece_of_a_call_without_input_adds_none() -> None:
+    """And one without a number is of the first block."""
+    record = event({"delta": {"toolUse": {"toolUseId": "t"}}}, "contentBlockDelta")
+    assert told(BEDROCK_CONVERSE, record) == [Delta(tool_calls=(ToolCall(index=0, arguments=""),))]
+
+
+def test_an_exception_that_nobody_knows_is_a_bad_gateway() -> None:
+    """By its name."""
+    error = learnt(BEDROCK_CONVERSE, event({}, "exception:newException")).error
+    assert error is not None
+    assert (str(error), error.http_status) == ("newException", 502)

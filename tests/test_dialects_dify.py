@@ -102,3 +102,30 @@ def test_a_document_is_told_as_an_event_and_its_end() -> None:
     ]
     assert DIFY.from_document({"event": "message", "answer": "a"}) is None
     assert DIFY.from_document({"event": "workflow_started", "mode": "chat"}) is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        event({"event": "error", "message": "no"}),
+        event({"event": "workflow_finished", "data": {"status": "failed", "error": "no"}}),
+    ],
+)
+def test_an_error_keeps_its_event(record: Event) -> None:
+    """What the upstream has said may be told on as it came."""
+    error = learnt(DIFY, record).error
+    assert error is not None
+    assert error.body == record.data
+
+
+def test_our_error_has_all_that_its_own_have() -> None:
+    """Type, status, code and message, besides the object of everybody else."""
+    frame = DIFY.error_frame(IdleTimeout(), StreamState())
+    assert frame.endswith(b"}\n\n")
+    assert json.loads(frame.removeprefix(b"data: ")) == {
+        "event": "error",
+        "status": 504,
+        "code": "idle_timeout",
+        "message": "the upstream fell silent",
+        "error": {"message": "the upstream fell silent", "type": "timeout_error", "code": "idle_timeout"},
+    }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Delta, StreamState, ToolCall
+from sse_proxy.core.dialects import Delta, Sign, StreamState, ToolCall
 from sse_proxy.core.dialects.gemini import GEMINI, GEMINI_ARRAY
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
@@ -131,3 +131,21 @@ def test_the_array_has_no_heartbeat() -> None:
     """Readers cut it at its commas and line ends."""
     assert GEMINI_ARRAY.native is not None
     assert GEMINI_ARRAY.native.comment == b""
+
+
+def test_an_error_keeps_its_event() -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": {"message": "no"}})
+    error = learnt(GEMINI, record).error
+    assert error is not None
+    assert error.body == record.data
+
+
+@pytest.mark.parametrize(
+    ("query", "is_sse"),
+    [(b"alt=sse", True), (b"key=k&alt=SSE", True), (b"alt=json", False), (b"", False), (b"key=sse", False)],
+)
+def test_the_query_asks_for_events(query: bytes, is_sse: bool) -> None:
+    """Without that it is an array."""
+    sign = Sign(path="/v1/models/m:streamGenerateContent", query=query)
+    assert (GEMINI.claims(sign), GEMINI_ARRAY.claims(sign)) == (is_sse, not is_sse)

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Dialect, StreamState
+from sse_proxy.core.dialects import Dialect, StreamState, dialect_for
 from sse_proxy.core.dialects.json_rpc import A2A, MCP
+from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout
 
 from .dialect_deltas import event, learnt, texts
@@ -124,3 +125,37 @@ def test_our_errors_are_json_rpc_s(row: Dialect) -> None:
     assert document["jsonrpc"] == "2.0"
     assert document["error"]["code"] == -32000
     assert document["error"]["data"] == {"code": "idle_timeout", "type": "timeout_error"}
+
+
+@pytest.mark.parametrize("record", [event({"message": "no"}, "error"), event({"error": {"message": "no"}})])
+def test_an_error_keeps_its_event(record: Event) -> None:
+    """What the upstream has said may be told on as it came."""
+    error = learnt(A2A, record).error
+    assert error is not None
+    assert (str(error), error.body) == ("no", record.data)
+
+
+BOTH = (b"accept", b"application/json, text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("headers", "document", "name"),
+    [
+        ([], {"jsonrpc": "2.0", "method": "message/stream"}, "a2a"),
+        ([], {"jsonrpc": "2.0", "method": "tools/call"}, "generic"),
+        ([BOTH], {"jsonrpc": "2.0", "method": "tools/call"}, "mcp"),
+        ([BOTH], {"jsonrpc": "1.0"}, "generic"),
+        ([BOTH], {}, "generic"),
+        ([BOTH], None, "mcp"),
+        ([(b"accept", b"text/event-stream")], None, "generic"),
+        ([(b"accept", b"application/json")], None, "generic"),
+        ([(b"mcp-session-id", b"1")], {}, "mcp"),
+        ([(b"mcp-protocol-version", b"2025-11-25")], {}, "mcp"),
+        ([(b"mcp-session-id", b"")], {}, "generic"),
+    ],
+)
+def test_which_of_the_two_a_request_is_for(
+    headers: list[tuple[bytes, bytes]], document: dict[str, object] | None, name: str
+) -> None:
+    """MCP by its headers, or by taking both forms of an answer; A2A by the method."""
+    assert dialect_for("POST", "/any", headers=headers, document=document).name == name

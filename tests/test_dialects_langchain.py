@@ -119,3 +119,12 @@ def test_ids_of_langgraph_stay() -> None:
 def test_langgraph_s_paths(method: str, path: str, name: str) -> None:
     """Its runs, and the reconnection to one."""
     assert dialect_for(method, path).name == name
+
+
+@pytest.mark.parametrize("row", [LANGGRAPH, LANGSERVE], ids=lambda row: row.name)
+def test_an_error_keeps_its_event(row: Dialect) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"status_code": 503, "message": "no"}, "error")
+    error = learnt(row, record).error
+    assert error is not None
+    assert (str(error), error.http_status, error.body) == ("no", 503, record.data)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Delta
+from sse_proxy.core.dialects import Delta, Dialect
 from sse_proxy.core.dialects.llamacpp import LLAMACPP, LM_STUDIO
 
 from .dialect_deltas import event, learnt, told
@@ -100,3 +100,12 @@ def test_lm_studio_s_document_is_told_as_its_stream_would_have_been() -> None:
     ]
     assert LM_STUDIO.from_document({"output": []}) is None
     assert LM_STUDIO.from_document({"model_instance_id": "m"}) is None
+
+
+@pytest.mark.parametrize("row", [LLAMACPP, LM_STUDIO], ids=lambda row: row.name)
+def test_an_error_keeps_its_event(row: Dialect) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"type": "error", "error": {"message": "no"}})
+    error = learnt(row, record).error
+    assert error is not None
+    assert error.body == record.data

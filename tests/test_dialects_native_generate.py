@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.dialects import GENERIC, Delta, Dialect, StreamState, dialect_for, dialect_of_first_event
+from sse_proxy.core.dialects import (
+    GENERIC,
+    Delta,
+    Dialect,
+    Sign,
+    StreamState,
+    dialect_for,
+    dialect_of_first_event,
+)
 from sse_proxy.core.dialects.native_generate import FASTCHAT, LMDEPLOY, SGLANG_GENERATE, VLLM_GENERATE
 from sse_proxy.core.documents import json_object
 from sse_proxy.core.framers import Framing
@@ -131,3 +139,21 @@ def test_errors_for_fastchat_s_controller() -> None:
 def test_lmdeploy_s_terminator_is_dropped() -> None:
     """Its own client does not know it; the finish reason tells the end."""
     assert LMDEPLOY.is_ping(Event(data=b"[DONE]"))
+
+
+@pytest.mark.parametrize("row", [VLLM_GENERATE, SGLANG_GENERATE, FASTCHAT, LMDEPLOY], ids=lambda row: row.name)
+def test_an_error_keeps_its_event(row: Dialect) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": {"message": "no"}, "error_code": 50001, "text": "no"})
+    error = learnt(row, record).error
+    assert error is not None
+    assert (str(error), error.body) == ("no", record.data)
+
+
+@pytest.mark.parametrize(
+    ("document", "claims"),
+    [(None, True), ({"text": "p"}, True), ({"input_ids": [1]}, True), ({"prompt": "p"}, False), ({}, False)],
+)
+def test_sglang_s_input_has_names_of_its_own(document: dict[str, object] | None, claims: bool) -> None:
+    """At a path that many have."""
+    assert SGLANG_GENERATE.claims(Sign(path="/generate", document=document)) is claims

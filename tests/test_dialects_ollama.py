@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_proxy.core.dialects import Delta, StreamState, ToolCall
+from sse_proxy.core.dialects import Delta, Sign, StreamState, ToolCall
 from sse_proxy.core.dialects.ollama import OLLAMA
 from sse_proxy.errors import IdleTimeout
 
@@ -68,3 +68,19 @@ def test_errors() -> None:
 def test_it_streams_unless_it_is_told_not_to(asked: dict[str, object], wants: bool) -> None:
     """Other APIs have to be told to."""
     assert OLLAMA.asks(asked) is wants
+
+
+def test_an_error_keeps_its_line() -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": "no"})
+    error = learnt(OLLAMA, record).error
+    assert error is not None
+    assert error.body == record.data
+
+
+@pytest.mark.parametrize(
+    ("document", "claims"), [(None, True), ({"model": "m"}, True), ({"model": "m", "id": "c"}, False), ({}, False)]
+)
+def test_a_request_names_a_model_and_has_no_id(document: dict[str, object] | None, claims: bool) -> None:
+    """Chat front ends of others have one at the same path."""
+    assert OLLAMA.claims(Sign(path="/api/chat", document=document)) is claims

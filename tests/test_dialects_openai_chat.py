@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import StreamState
+from sse_proxy.core.dialects import Dialect, Sign, StreamState
 from sse_proxy.core.dialects.openai_chat import CHAT, COMPLETIONS, DONE
+from sse_proxy.core.sse import Event
 from sse_proxy.errors import ConnectTimeout, Truncated
 
 from .dialect_streams import drained, pipeline
@@ -143,3 +144,63 @@ def test_noop_before_the_first_event() -> None:
         b'data: {"object":"text_completion","id":"cmpl-keepalive","created":0,"model":"",'
         b'"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":null}]}\n\n'
     )
+
+
+def test_an_error_keeps_its_event() -> None:
+    """What the upstream has said may be told on as it came."""
+    payload = b'{"error":{"message":"no"}}'
+    error = drained("openai_chat", b"data: " + payload + b"\n\n")[1].state.error
+    assert error is not None
+    assert error.body == payload
+
+
+def test_the_usage_may_be_groq_s() -> None:
+    """Beside the choices, in a place of its own; the usual place comes first."""
+    own = {"x_groq": {"usage": {"prompt_tokens": 5}}}
+    assert drained("openai_chat", chunk((0, None), **own))[1].state.usage == {"input": 5}
+    both = {**own, "usage": {"prompt_tokens": 7}}
+    assert drained("openai_chat", chunk((0, None), **both))[1].state.usage == {"input": 7}
+    assert drained("openai_chat", chunk((0, None), x_groq="?"))[1].state.usage == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "claims"),
+    [
+        ("/v1/completions", None, True),
+        ("/v1/completions", {"prompt": "p"}, True),
+        ("/openai/deployments/d/completions", {"prompt": "p"}, True),
+        ("/beta/completions", {"model": "m"}, True),
+        ("/completions", {"prompt": "p"}, False),
+        ("/completions", None, False),
+    ],
+)
+def test_legacy_completions_name_a_version_a_deployment_or_a_model(
+    path: str, document: dict[str, object] | None, claims: bool
+) -> None:
+    """Without any of these it is llama.cpp's own path."""
+    assert COMPLETIONS.claims(Sign(path=path, document=document)) is claims
+
+
+@pytest.mark.parametrize("row", [CHAT, COMPLETIONS], ids=lambda row: row.name)
+def test_a_named_ping_is_swallowed(row: Dialect) -> None:
+    """Not of this API, but the SDKs would take its data for a chunk."""
+    assert row.is_ping(Event(event=b"ping", data=b"{}"))
+    assert not row.is_ping(Event(data=b"ping"))
+
+
+def test_no_op_of_legacy_completions_has_the_identity_too() -> None:
+    """As of chat."""
+    assert COMPLETIONS.noop(StreamState(identity={"id": "c1", "created": 7, "model": "m"})) == (
+        b'data: {"object":"text_completion","id":"c1","created":7,"model":"m",'
+        b'"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":null}]}\n\n'
+    )
+
+
+@pytest.mark.parametrize("index", [-1, 1024, 1 << 40])
+def test_answers_beyond_reason_are_not_counted(index: int) -> None:
+    """Something is kept of each."""
+    of_body = pipeline("openai_chat", choices=0)
+    of_body.feed(chunk((index, "stop")))
+    assert (of_body.state.seen_choices, of_body.state.finished_choices) == (set(), set())
+    of_body.feed(chunk((1023, "stop")))
+    assert of_body.state.finished_choices == {1023}

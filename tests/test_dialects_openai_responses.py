@@ -8,6 +8,7 @@ import pytest
 
 from sse_proxy.core.dialects import StreamState
 from sse_proxy.core.dialects.openai_responses import RESPONSES
+from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout, Truncated
 
 from .dialect_streams import drained, pipeline
@@ -147,3 +148,35 @@ def test_error_frame_before_the_first_event() -> None:
 def test_error_before_the_response_is_openai_s() -> None:
     """The same document as of chat."""
     assert RESPONSES.error_body(IdleTimeout()) == b"{" + DETAILS + b"}"
+
+
+@pytest.mark.parametrize("kind", ["error", "response.failed"])
+def test_an_error_keeps_its_event(kind: str) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event(kind, error={"message": "no"}, response={"error": {"message": "no"}})
+    error = drained("openai_responses", CREATED, record)[1].state.error
+    assert error is not None
+    assert (str(error), error.body) == ("no", record.partition(b"data: ")[2].removesuffix(b"\n\n"))
+
+
+@pytest.mark.parametrize(
+    ("record", "speaks"),
+    [
+        (Event(data=b'{"type":"response.created"}'), True),
+        (Event(data=b"{}", event=b"response.created"), True),
+        (Event(data=b'{"type":"response.output_text.delta","sequence_number":4}'), True),
+        (Event(data=b'{"type":"response.output_text.delta"}'), False),
+        (Event(data=b'{"type":"message","sequence_number":4}'), False),
+        (Event(data=b"{}"), False),
+    ],
+)
+def test_the_first_event_tells_it(record: Event, speaks: bool) -> None:
+    """A stream that was taken up again begins anywhere, with a number."""
+    assert RESPONSES.speaks is not None
+    assert RESPONSES.speaks(record, json.loads(record.data)) is speaks
+
+
+def test_named_pings_are_swallowed() -> None:
+    """Not of this API."""
+    assert RESPONSES.is_ping(Event(data=b"{}", event=b"ping"))
+    assert not RESPONSES.is_ping(Event(data=b"{}", event=b"response.created"))

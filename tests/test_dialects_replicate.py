@@ -71,3 +71,18 @@ def test_ids_and_types_stay() -> None:
 def test_the_stream_s_url(path: str, name: str) -> None:
     """As a prediction tells it."""
     assert dialect_for("GET", path).name == name
+
+
+@pytest.mark.parametrize(
+    "record", [Event(event=b"error", data=b'{"detail":"no"}'), Event(event=b"done", data=b'{"reason":"error"}')]
+)
+def test_an_error_keeps_its_event(record: Event) -> None:
+    """What the upstream has said may be told on as it came."""
+    error = learnt(REPLICATE, record).error
+    assert error is not None
+    assert error.body == record.data
+
+
+def test_text_that_is_no_utf_8_is_told_all_the_same() -> None:
+    """With U+FFFD in it."""
+    assert told(REPLICATE, Event(event=b"output", data=b"a\xff")) == [Delta(text="a\ufffd")]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Delta, StreamState
+from sse_proxy.core.dialects import Delta, Dialect, StreamState, dialect_for
 from sse_proxy.core.dialects.tgi import TGI, TRITON
 from sse_proxy.errors import IdleTimeout
 
@@ -92,3 +92,37 @@ def test_a_document_is_told_as_one_token() -> None:
     ]
     assert TGI.from_document({"generated_text": None}) is None
     assert TGI.from_document({"generated_text": "a", "token": {}}) is None
+
+
+@pytest.mark.parametrize("row", [TGI, TRITON], ids=lambda row: row.name)
+def test_an_error_keeps_its_event(row: Dialect) -> None:
+    """What the upstream has said may be told on as it came."""
+    record = event({"error": "no", "error_type": "overloaded"})
+    error = learnt(row, record).error
+    assert error is not None
+    assert error.body == record.data
+
+
+def test_our_errors_are_as_tgi_writes_its_own() -> None:
+    """Before the response with the object of everybody else, and within it with a text; both have a type."""
+    told = {"message": "the upstream fell silent", "type": "timeout_error", "code": "idle_timeout"}
+    assert json.loads(TGI.error_body(IdleTimeout())) == {"error": told, "error_type": "generation"}
+    assert TGI.error_frame(IdleTimeout(), StreamState()) == (
+        b'data: {"error":"the upstream fell silent","error_type":"generation","code":"idle_timeout"}\n\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "name"),
+    [
+        ("/v2/models/m/generate_stream", None, "triton"),
+        ("/v2/models/m/generate_stream", {"inputs": "p"}, "triton"),
+        ("/generate_stream", {"text_input": "p"}, "triton"),
+        ("/generate_stream", {"inputs": "p"}, "tgi"),
+        ("/generate_stream", None, "tgi"),
+        ("/generate_stream", {"prompt": "p"}, "generic"),
+    ],
+)
+def test_which_of_the_two_a_request_is_for(path: str, document: dict[str, object] | None, name: str) -> None:
+    """They have one path: Triton's has a model in it, or its body names the input in another way."""
+    assert dialect_for("POST", path, document=document).name == name

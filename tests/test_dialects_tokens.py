@@ -55,6 +55,10 @@ def test_each_way_to_end(record: Event, complete: bool) -> None:
         (event({"message": "no"}, "error"), False),
         (event({"done": True}), False),
         (event({"text": "a", "token": "b"}), False),
+        (event({"token": "a"}, "message"), True),
+        (event({"token": "a"}, "delta"), False),
+        (event({"token": 1}), False),
+        (event({}), False),
     ],
 )
 def test_what_tells_it_from_others(record: Event, speaks: bool) -> None:
@@ -67,6 +71,10 @@ def test_errors() -> None:
     """Named, or told in the payload."""
     assert str(learnt(TOKENS, event({"error": "no"}, "error")).error) == "no"
     assert str(learnt(TOKENS, event({"error": {"message": "no"}})).error) == "no"
+    named = event({"message": "no"}, "error")
+    error = learnt(TOKENS, named).error
+    assert error is not None
+    assert (str(error), error.body) == ("no", named.data)
 
 
 @pytest.mark.parametrize("end", [b"event: done\ndata: {}\n\n", b'data: {"done":true}\n\n', b"data: [DONE]\n\n"])

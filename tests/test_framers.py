@@ -43,3 +43,10 @@ def test_json_is_joined_only_where_that_is_asked_for() -> None:
     """In an event stream of unknown payloads, several data lines are one event."""
     framer = framer_for(Framing.SSE, max_event_bytes=1000, joins_json=False, repairs={})
     assert life(framer, [b"data: {}\ndata: {}\n\n"]).records == [Event(data=b"{}\n{}")]
+
+
+def test_events_without_data_are_told_where_the_server_has_such() -> None:
+    """By their types; to the grammar they are none."""
+    for dataless, records in ((frozenset({b"end"}), [Event(event=b"end", data=b"")]), (frozenset[bytes](), [])):
+        framer = framer_for(Framing.SSE, max_event_bytes=1000, joins_json=False, repairs={}, dataless=dataless)
+        assert life(framer, [b"event: end\n\nevent: other\n\n"]).records == records

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sse_proxy.core.framers.aws import AwsFramer, encode_message
 from sse_proxy.core.sse import Event
+from sse_proxy.errors import UpstreamProtocolError
 
 from .dialect_samples import aws
 from .event_streams import chunked, cuts
@@ -83,6 +84,12 @@ TOLD = (b"messageStart", b'{"role":"assistant"}')
             found(("\ufffd".encode(), "\ufffd".encode()), invalid_utf8=1),
             id="no UTF-8",
         ),
+        pytest.param(
+            message(b"\x0d:message-type\7\0\5error\x0e:error-message\7\0\1\xff", b""),
+            found((b"exception:", b'{"message": "\\ufffd"}')),
+            id="an error in no UTF-8",
+        ),
+        pytest.param(ONE + ONE[:1], found(TOLD, ending="cut"), id="cut behind a byte"),
         pytest.param(ONE + ONE[:5], found(TOLD, ending="cut"), id="cut in a prelude"),
         pytest.param(ONE + ONE[:-1], found(TOLD, ending="cut"), id="cut before the last byte"),
         pytest.param(ONE + b"{}" * 6, found(TOLD, ending=BROKEN), id="something else behind it"),
@@ -126,6 +133,25 @@ def test_headers_of_other_types_are_passed_over(kind: int) -> None:
 def test_headers_that_do_not_add_up_are_damage(headers: bytes) -> None:
     """Though the checksums are right."""
     agrees_in_any_split(maker(), ONE + message(headers), found(TOLD, ending=BROKEN))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [ONE[:11] + b"\0" + ONE[12:], ONE[:-1] + b"\0", message(b"\1x\7\xff\xff")],
+    ids=["lengths", "message", "headers"],
+)
+def test_damage_is_told_in_words(body: bytes) -> None:
+    """They go into the log, and to the client."""
+    with pytest.raises(UpstreamProtocolError, match=r"^the upstream's event stream is damaged$"):
+        maker()().feed(body)
+
+
+def test_names_and_values_are_as_long_as_their_lengths_can_say() -> None:
+    """255 and 65,535 bytes: the lengths have no sign."""
+    headers = {"n" * 255: "v" * 65_535, ":event-type": "e" * 40_000}
+    body = encode_message(headers, b"{}")
+    assert body == message(b"".join(header(name, value) for name, value in headers.items()))
+    agrees_in_any_split(maker(), body, found((b"e" * 40_000, b"{}")))
 
 
 def test_a_message_is_bounded_before_it_is_held() -> None:

@@ -18,6 +18,7 @@ from sse_proxy.core.framers.bare import BareJSON
         (b"data: {}", False),
         (b'"a": 1', False),
         (b"}", False),
+        (b"X{}", False),
     ],
 )
 def test_a_bracket_begins_a_document(line: bytes, begins: bool) -> None:
@@ -35,10 +36,11 @@ def test_a_bracket_begins_a_document(line: bytes, begins: bool) -> None:
         ([b"[", b"{}", b"]"], b"[{}]"),
         ([b"{}{}"], b"{}{}"),
         ([b"{", b"} rest"], b"{} rest"),
+        ([b"X{}X"], b"X{}X"),
     ],
 )
 def test_a_document_comes_on_one_line(lines: list[bytes], document: bytes) -> None:
-    """Once its last line is here; what is behind it on that line is for the repairs of payloads."""
+    """Once its last line is here; what is beside it, but for white space, is for the repairs of payloads."""
     bare = BareJSON()
     *before, last = lines
     assert [bare.feed(line) for line in before] == [None] * len(before)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sse_proxy.core.framers.documents import DocumentFramer
 from sse_proxy.core.sse import Event
+from sse_proxy.errors import UpstreamProtocolError
 
 from .event_streams import chunked, cuts
 from .record_framers import LIMIT, Life, agrees_in_any_split, held_bytes, is_linear, life
@@ -39,6 +40,8 @@ GARBAGE = "UpstreamProtocolError"
         pytest.param(b"\x1e{}\n\x1e{}\n", found(b"{}", b"{}"), id="RS in front"),
         pytest.param(b"{}\n\ndata: [DONE]\n\n", found(b"{}", b"[DONE]"), id="an event at the end"),
         pytest.param(b"{}data:{}", found(b"{}", b"{}"), id="a field name without anything around it"),
+        pytest.param(b"data: {}\n\ndata: {}\n\n", found(b"{}", b"{}"), id="a field name in front of each"),
+        pytest.param(b"\xef\xbb\xbf", found(), id="nothing but a U+FEFF"),
         pytest.param(b"{}\ndat", found(b"{}", ending="cut"), id="half a field name at the end"),
         pytest.param(b"{},{},\n{}", found(b"{}", b"{}", b"{}"), id="commas between"),
         pytest.param(b'{\n  "a": {\r\n    "b": [\n1]}\n}', found(b'{  "a": {    "b": [1]}}'), id="pretty-printed"),
@@ -81,6 +84,7 @@ def test_documents_in_a_row(body: bytes, expected: Life) -> None:
             found(b"1", b"-2.5e+3", b'"a\\"]"', b"true", b"null", b"[{}]"),
             id="elements of every kind",
         ),
+        pytest.param(b"[[1],[]]", found(b"[1]", b"[]"), id="arrays from the first on"),
         pytest.param(b"[{},]", found(b"{}"), id="a comma too many"),
         pytest.param(b"\xef\xbb\xbf [{}]", found(b"{}"), id="one leading U+FEFF"),
         pytest.param(b"[{}", found(b"{}", ending="cut"), id="never closed"),
@@ -116,6 +120,20 @@ def test_between_events_is_behind_a_whole_document() -> None:
     """In an array a comma or its opening announces an element: nothing of ours may stand in its place."""
     assert places(maker(), b' {"a":{}}\n{} ,\n{}') == " .......}\n.} ...}"
     assert places(maker(array=True), b'[{"a":1}\n,\n{}, 12 ]\n') == ".......}\n...}.... ]\n"
+
+
+def test_a_comma_within_an_element_announces_none() -> None:
+    """However much of the array one read has."""
+    framer = maker(array=True)()
+    assert framer.feed(b'[{"a":1,"b":2} \n') == [Event(data=b'{"a":1,"b":2}')]
+    assert framer.between_events
+
+
+@pytest.mark.parametrize(("array", "body"), [(False, b"{}<html>"), (False, b"{}date"), (True, b"[]{}"), (True, b"[:")])
+def test_what_is_no_document_is_told_in_words(array: bool, body: bytes) -> None:
+    """They go into the log, and to the client."""
+    with pytest.raises(UpstreamProtocolError, match=r"^the upstream sent something else than JSON between its doc"):
+        maker(array=array)().feed(body)
 
 
 def test_at_boundary_is_where_nothing_is_held() -> None:

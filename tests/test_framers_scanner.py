@@ -58,6 +58,14 @@ def test_it_starts_where_it_is_told_to() -> None:
     assert BracketScanner().scan(b'}"{}{', 2) == 4
 
 
+def test_an_escape_reaches_over_the_cut() -> None:
+    """To the next byte, wherever that is: behind a piece without any, or behind where the looking starts."""
+    scanner = BracketScanner()
+    assert [scanner.scan(piece, 0) for piece in (b'{"a":"\\', b"", b'""}')] == [-1, -1, 3]
+    scanner = BracketScanner()
+    assert [scanner.scan(b'"\\', 0), scanner.scan(b'xx"y"', 2)] == [-1, 5]
+
+
 def test_the_kind_of_bracket_is_not_its_affair() -> None:
     """A parser tells what is wrong with it."""
     assert end_in([b"{]}"]) == 2

@@ -149,7 +149,8 @@ def test_a_client_without_an_address_has_no_forwarded_for() -> None:
 @pytest.mark.parametrize("sent", ["", "accept-encoding: gzip\nAccept-Encoding: br"])
 def test_a_stream_candidate_asks_for_an_uncompressed_body(sent: str) -> None:
     """``Accept-Encoding: identity``, once, whatever the client sent."""
-    assert list(values(forwarded(sent, stream_candidate=True), b"accept-encoding")) == [b"identity"]
+    found = [line for line in forwarded(sent, stream_candidate=True) if line[0].lower() == b"accept-encoding"]
+    assert found == [(b"accept-encoding", b"identity")]  # ASGI and HTTP/2 want names in lower case
 
 
 def test_fields_of_ours_replace_the_clients_of_that_name() -> None:
@@ -192,7 +193,7 @@ def test_the_framing_of_the_body_is_told(sent: str, chunked: bool, length: int |
 )
 def test_a_doubtful_content_length_is_refused(sent: str) -> None:
     """Two readers must not disagree about where a body ends."""
-    with pytest.raises(BadRequest, match="Content-Length"):
+    with pytest.raises(BadRequest, match=r"^invalid Content-Length$"):
         content_length(fields(sent))
 
 

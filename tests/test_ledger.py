@@ -16,6 +16,15 @@ def test_without_a_limit_it_is_never_full() -> None:
     assert (ledger.full, ledger.bytes, account.must_stop) == (False, 1 << 40, False)
 
 
+def test_an_account_without_a_ledger_has_one_of_its_own() -> None:
+    """Without a limit: for whoever reads a body outside of a server."""
+    account = Account()
+    account.set(1 << 40)
+    assert (account.bytes, account.ledger_is_full, account.must_stop) == (1 << 40, False, False)
+    account.close()
+    assert account.bytes == 0
+
+
 def test_it_is_full_above_its_limit() -> None:
     """Not at it."""
     ledger = Ledger(10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from sse_proxy.core.headers import HeaderList
@@ -52,6 +54,11 @@ def test_without_credentials_or_names_the_caller_is_nobody() -> None:
     """Then it is the id alone that opens a stream."""
     assert ANONYMOUS == owner_of([(b"cookie", b"a=b")], NAMES)
     assert ANONYMOUS == owner_of([BEARER], ())
+
+
+def test_an_owner_is_the_same_in_the_next_release() -> None:
+    """Stores outlive a process, and replicas of two releases share one: nobody may lose a stream by an update."""
+    assert owner_of([BEARER], NAMES) == hashlib.sha256(b"13:authorization13:Bearer secret").hexdigest()
 
 
 def test_an_owner_tells_nothing() -> None:

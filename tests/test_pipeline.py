@@ -10,7 +10,7 @@ from sse_proxy.core.dialects import GENERIC, StreamState, dialect_by_name
 from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import shape_for
-from sse_proxy.errors import EventTooLarge, IdleTimeout, Truncated
+from sse_proxy.errors import EventTooLarge, IdleTimeout, Truncated, UpstreamProtocolError
 
 from .dialect_streams import ALL, COMPLETE, DONE, FINISH, LIMIT, TOKEN, drained, pipeline
 from .event_streams import splits
@@ -400,13 +400,22 @@ def test_cut_parts_make_an_answer_a_cut_one() -> None:
         assert of_body.conclude() == b""
 
 
-def test_nothing_can_be_told_within_a_record_of_a_stream_that_is_only_watched() -> None:
-    """Where no line closes it."""
+@pytest.mark.parametrize(
+    ("name", "begun", "told"),
+    [("ollama", b'{"a":', b'\n{"error":"'), ("gemini_array", b'[{"a":', b""), ("bedrock_converse", b"\0", b"")],
+)
+def test_within_a_record_of_a_stream_that_is_only_watched_an_error_needs_a_line_end(
+    name: str, begun: bytes, told: bytes
+) -> None:
+    """Nothing can be told where no line closes the record: the client sees that it was cut."""
+    row = dialect_by_name(name)
     of_body = Pipeline(
-        dialect_by_name("ollama"), state=StreamState(), max_event_bytes=LIMIT, rewrite=False, framing=Framing.NDJSON
+        row, state=StreamState(), max_event_bytes=LIMIT, rewrite=False, framing=row.framing, voice=row.native
     )
-    of_body.feed(b'{"a":')
-    assert of_body.fail(IdleTimeout()) == b"" or of_body.voice.closes is not None
+    of_body.feed(begun)
+    out = of_body.fail(IdleTimeout())
+    assert out.startswith(told)
+    assert bool(out) is bool(told)
 
 
 def test_a_client_with_a_voice_of_its_own_keeps_it_when_the_dialect_is_known() -> None:
@@ -420,3 +429,90 @@ def test_a_client_with_a_voice_of_its_own_keeps_it_when_the_dialect_is_known() -
     deaf = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT)
     deaf.feed(first)
     assert deaf.dialect is GENERIC
+
+
+def test_an_event_whose_type_is_all_it_says_is_kept() -> None:
+    """Where the API has such events: to the grammar they are none."""
+    assert pipeline("langserve").feed(b"event: end\n\n") == b"event: end\ndata: \n\n"
+    assert pipeline("generic").feed(b"event: end\n\n") == b""
+
+
+@pytest.mark.parametrize("dialect", ["generic", "replicate"])
+def test_lines_that_are_no_payloads_of_json_stay_one_event(dialect: str) -> None:
+    """Documents in several lines are only taken for several events where every payload is a document."""
+    lines = b"id: 1:0\nevent: output\ndata: {}\ndata: {}\n\n"
+    assert pipeline(dialect).feed(lines) == lines
+    told = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, recognises=True)
+    assert told.feed(COMPLETE["replicate"].partition(b"\n\n")[0] + b"\n\n" + lines).endswith(lines)
+    assert told.dialect.name == "replicate"
+
+
+def test_what_comes_before_a_payload_that_cannot_be_is_not_lost() -> None:
+    """A line that is no object, where the API has nothing else, and the upstream's framing is another one."""
+    row = dialect_by_name("ollama")
+    of_body = Pipeline(row, state=StreamState(), max_event_bytes=LIMIT, framing=row.framing)
+    lines = [b'{"message":{"content":"%b"}}' % text for text in (b"a", b"b")]
+    with pytest.raises(UpstreamProtocolError) as caught:
+        of_body.feed(b"\n".join([*lines, b"[1]\n"]))
+    told = b"".join(b"data: " + line + b"\n\n" for line in lines)
+    assert of_body.fail(caught.value) == told + row.error_frame(caught.value, of_body.state)
+
+
+def test_an_event_that_is_too_large_for_a_stream_that_is_only_watched_is_told_by_the_error_alone() -> None:
+    """The read that it came in was not forwarded, so nothing is open, and nothing of ours was held back."""
+    of_body = pipeline("generic", rewrite=False, limit=50)
+    with pytest.raises(EventTooLarge) as caught:
+        of_body.feed(b"data: a\n\ndata: " + b"x" * 50)
+    assert of_body.fail(caught.value) == ALL["generic"].error_frame(caught.value, of_body.state)
+
+
+def test_ids_of_ours_are_given_on_either_path() -> None:
+    """From 1 on."""
+    of_body = pipeline("openai_chat", ids="in")
+    told = [of_body.feed(TOKEN), of_body.feed(TOKEN), of_body.feed(TOKEN[:9]) + of_body.feed(TOKEN[9:])]
+    assert told == [b"id: %b.%d\n" % (b"0" * 32, number) + TOKEN for number in (1, 2, 3)]
+
+
+def test_each_event_is_told_in_the_words_of_the_shape() -> None:
+    """However canonical it came; an error is told once, and nothing behind it."""
+    error = b'data: {"error":{"message":"no"}}\n\n'
+    shape = shape_for("tokens", identity={})
+    of_body = Pipeline(ALL["openai_chat"], state=StreamState(), max_event_bytes=LIMIT, shape=shape)
+    token = b'data: {"token":"a"}\n\n'
+    assert [of_body.feed(TOKEN), of_body.feed(TOKEN), of_body.feed(TOKEN * 2)] == [token, token, token * 2]
+    assert of_body.feed(error).startswith(b"event: error\n")
+    assert [of_body.feed(error), of_body.feed(TOKEN)] == [b"", b""]
+
+
+def test_a_piece_of_text_is_one_event_whatever_lines_it_has() -> None:
+    """Blank lines in it are no ends of events."""
+    of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, framing=Framing.TEXT)
+    assert of_body.feed(b"a\n\nb\n\nc") == b"data: a\ndata: \ndata: b\ndata: \ndata: c\n\n"
+    assert of_body.feed(b"data: d\n\n") == b"data: data: d\ndata: \ndata: \n\n"
+
+
+@pytest.mark.parametrize("tail", [b'data: {"a":\n', b'{"a":\n', b'data: {"a":'])
+def test_a_part_of_an_event_at_the_end_is_not_told(tail: bytes) -> None:
+    """Its line may be whole and its document not; and the answer is a cut one, whatever was told before."""
+    output, of_body = drained("openai_chat", TOKEN + FINISH, tail)
+    assert output == TOKEN + FINISH
+    with pytest.raises(Truncated):
+        of_body.conclude()
+
+
+def test_the_terminator_is_added_behind_the_finish_signal() -> None:
+    """Also in an API that has none behind an error."""
+    body, end, _ = COMPLETE["anthropic"].partition(b"event: message_stop")
+    assert end
+    output, of_body = drained("anthropic", body)
+    assert (output, of_body.conclude()) == (body, b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+
+
+def test_a_first_event_that_had_to_be_mended_tells_the_voice_too() -> None:
+    """Errors and heartbeats are told as clients of that API expect them, and its repairs are made from there on."""
+    first = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    of_body = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, recognises=True)
+    assert of_body.feed(b"data: " + first) == first
+    assert of_body.voice is ALL["openai_chat"]
+    assert of_body.feed(TOKEN[:-1] + TOKEN) == TOKEN * 2
+    assert of_body.repairs == {"double_data": 1, "single_newline": 1}

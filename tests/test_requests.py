@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import pytest
 
@@ -228,3 +229,23 @@ def test_looking_for_the_flag_is_linear() -> None:
     """Megabytes that look like the flag and are not take moments."""
     body = b'"stream"' * 500_000 + b" " * 4_000_000
     assert cpu_seconds(lambda: classify("POST", CHAT, JSON, body)) < 3
+
+
+def test_head_never_gets_a_stream() -> None:
+    """Nothing follows the head of its answer, whatever it accepts."""
+    for path in ("/any", CHAT):
+        assert classify("HEAD", path, SSE, None).wish is Wish.NO
+        assert classify("GET", path, SSE, None).wish is Wish.YES
+
+
+@pytest.mark.parametrize("output", ["native", "openai", "tokens"])
+def test_the_output_of_the_route_is_kept(output: Literal["native", "openai", "tokens"]) -> None:
+    """Whatever the request says of itself."""
+    assert classify("POST", CHAT, JSON, asks(), terms=Terms(output=output)).output == output
+
+
+def test_the_query_is_part_of_what_tells_the_dialect() -> None:
+    """Gemini's asks for events there; without a query there are none."""
+    path = "/v1/models/m:streamGenerateContent"
+    assert classify("POST", path, JSON, b"{}", query=b"alt=sse").dialect.name == "gemini"
+    assert classify("POST", path, JSON, b"{}").dialect.name == "gemini_array"

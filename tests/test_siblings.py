@@ -53,6 +53,7 @@ def test_any_text_makes_a_sibling(text: bytes) -> None:
     "chunk",
     [
         event(b"Hi", finish=b'"stop"'),
+        event(b"Hi", finish=b"true"),
         event(b"Hi", count=b"null"),
         event(b"Hi", count=b"-1"),
         event(b'Hi","error":"no'),
@@ -92,6 +93,20 @@ def test_the_ends_of_an_event_may_not_overlap() -> None:
     assert taught(b'data: {"content":"x"}').count(b'data: {"content":"}\n\n') == 0
 
 
+def test_events_with_a_type_are_siblings_too() -> None:
+    """Alone or several in one chunk, whatever lines they have before their data."""
+    named = taught(b"event: delta\nid: 7\n" + ALONE)
+    one = b"event: delta\nid: 7\n" + alone(b"Hello")
+    assert [named.count(one * times) for times in (1, 2, 3)] == [1, 2, 3]
+    assert named.count(one + one.replace(b"delta\n", b"other\n")) == 0
+
+
+def test_a_number_alone_stays_a_number() -> None:
+    """Text in its place is another event."""
+    counting = taught(b'data: {"count":7}')
+    assert [counting.count(b'data: {"count":%b}\n\n' % value) for value in (b"80", b"a", b"1a")] == [1, 0, 0]
+
+
 def test_nothing_is_learnt_of_what_has_no_text() -> None:
     """What was learnt before stays."""
     siblings = taught()
@@ -110,18 +125,21 @@ def test_what_looks_like_a_key_at_the_end_of_a_text_is_text() -> None:
     odd = rb'data: {"content":"say \"content":"x"}'
     assert taught(odd).count(odd + b"\n\n") == 1
     assert taught(odd).count(odd.replace(b"say", b"tell") + b"\n\n") == 1
+    counted = odd.replace(b"}", COUNT + b"}")
+    assert taught(counted).count(counted.replace(COUNT, b',"count":9') + b"\n\n") == 1
 
 
-def test_examples_without_siblings_are_given_up() -> None:
+@pytest.mark.parametrize(("example", "one"), [(EXAMPLE, event(b"Hi")), (ALONE, alone(b"Hi"))])
+def test_examples_without_siblings_are_given_up(example: bytes, one: bytes) -> None:
     """A stream whose events have nothing in common costs no more than sixteen lessons; one that has some goes on."""
     siblings = Siblings(FREE)
     for number in range(40):
-        siblings.learn(EXAMPLE.replace(b'"c"', b'"%d"' % number))
-    assert siblings.count(event(b"Hi").replace(b'"c"', b'"15"')) == 1
+        siblings.learn(example.replace(b'"c"', b'"%d"' % number))
+    assert siblings.count(one.replace(b'"c"', b'"15"')) == 1
     siblings = Siblings(FREE)
     for number in range(40):
-        siblings.learn(EXAMPLE.replace(b'"c"', b'"%d"' % number))
-        assert siblings.count(event(b"Hi").replace(b'"c"', b'"%d"' % number)) == 1
+        siblings.learn(example.replace(b'"c"', b'"%d"' % number))
+        assert siblings.count(one.replace(b'"c"', b'"%d"' % number)) == 1
 
 
 _FRAMES = {

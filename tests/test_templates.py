@@ -23,6 +23,8 @@ from sse_proxy.errors import BadRequest
         ("{a}{a}", "xx"),
         ("{n} of {o}", '3 of {"k": ["{a}"]}'),
         ("{none}, {u}", "null, é"),
+        ("{l}", ["é"]),
+        ("all of {l}", 'all of ["é"]'),
         ("{{a}}", "{a}"),
         ("{{{a}}}", "{x}"),
         ("{{", "{"),
@@ -42,7 +44,7 @@ from sse_proxy.errors import BadRequest
 )
 def test_fill(template: object, filled: object) -> None:
     """A lone placeholder becomes the value, of any type; in a longer text its text. Keys and all else stay."""
-    values = {"a": "x", "n": 3, "o": {"k": ["{a}"]}, "none": None, "u": "é"}
+    values = {"a": "x", "n": 3, "o": {"k": ["{a}"]}, "none": None, "u": "é", "l": ["é"]}
     assert fill(template, values) == filled
 
 

@@ -37,7 +37,7 @@ def main() -> None:
         for survivor in judged.survivors:
             print(f"  {survivor.function}\n    - {survivor.removed}\n    + {survivor.added}")
         sys.stdout.flush()
-    write(read_all(_RESULTS), _ROOT / "docs" / "mutation.md")
+    write(read_all(_RESULTS), _ROOT / "docs" / "mutation.md", _ROOT)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ _UTF8 = re.compile(r"""(encode|decode)\((["'])utf-8\2(?:, )?""")
 _FLAG = re.compile(r"[\w.]+ = False")
 _SEARCH = re.compile(r"\.(?:r?find)\([^()]*\) (?:>=|<) 0")
 _FIRST_PART = re.compile(r'split\((b?"[^"]*"), [12]\)\[0\]')
+_FIRST_KEY = re.compile(r'next\(iter\(\w+\), (?:""|None|"XXXX")\) == "')
+_ALWAYS_FOUND = re.compile(r"if (?:\(\w+\) or True|\w+) else \w+  # the patterns? also match(?:es)? nothing at all")
+_BEFORE_A_FAILURE = "self.completed: list[Event] = "
 
 
 def _codec_name(one: Survivor) -> bool:
@@ -43,12 +46,31 @@ def _first_part(one: Survivor) -> bool:
     )
 
 
+def _default_key(one: Survivor) -> bool:
+    return bool(_FIRST_KEY.search(one.removed)) and (
+        _FIRST_KEY.sub("", one.removed) == _FIRST_KEY.sub("", one.added) != one.added
+    )
+
+
+def _always_found(one: Survivor) -> bool:
+    return bool(_ALWAYS_FOUND.search(one.removed)) and (
+        _ALWAYS_FOUND.sub("", one.removed) == _ALWAYS_FOUND.sub("", one.added) != one.added
+    )
+
+
+def _only_after_a_failure(one: Survivor) -> bool:
+    return one.removed == f"{_BEFORE_A_FAILURE}[]" and one.added == f"{_BEFORE_A_FAILURE}None"
+
+
 _RULES: dict[str, Callable[[Survivor], bool]] = {
     "names of codecs are the same in any case": _codec_name,
     "UTF-8 is the default": _utf8_by_default,
     "a flag that is only asked for its truth may be None": _falsy_flag,
     "whether something is found does not depend on the direction": _search_direction,
     "the first part is the same however many follow": _first_part,
+    "an object without keys begins with no key of that name": _default_key,
+    "a pattern that also matches nothing always matches": _always_found,
+    "it is read after `feed` has raised, which has set it": _only_after_a_failure,
 }
 
 

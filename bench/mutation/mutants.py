@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-__all__ = ["Judged", "Survivor", "read_all", "save"]
+__all__ = ["Judged", "Survivor", "digest", "read_all", "save"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,10 @@ class Judged:
     seconds: float
     counts: dict[str, int]
     survivors: list[Survivor] = field(default_factory=list)
+    #: Of all processes, which a busy machine does not change; None: judged before it was measured.
+    cpu_seconds: float | None = None
+    #: `digest` of the module as it was judged.
+    source: str = ""
 
     @property
     def total(self) -> int:
@@ -51,6 +56,11 @@ class Judged:
     def killed(self) -> int:
         """Mutants that a test failed for, timeouts not counted."""
         return self.total - self.timeouts - len(self.survivors)
+
+
+def digest(source: bytes) -> str:
+    """What tells one version of a module's *source* from another."""
+    return hashlib.sha256(source).hexdigest()[:16]
 
 
 def save(judged: Judged, folder: Path) -> None:
