@@ -56,6 +56,8 @@ class EndableProtocol(HttpToolsProtocol):
     def _refuse(self, error: SSEProxyError) -> None:
         """Answer with *error* and end the connection, and the request that is under way."""
         refuse(self.transport, error, self.server_state.default_headers)
+        if self.is_idle:  # else the gate counts the request
+            self._count(error.http_status)
         self._forget_response()
         if not self.is_idle:
             self.cycle.message_event.set()
@@ -82,6 +84,11 @@ class EndableProtocol(HttpToolsProtocol):
         # Else uvicorn takes an app that returns in the middle of its response for a broken one.
         if not self.is_idle:
             self.cycle.disconnected = True
+
+    def _count(self, status: int) -> None:
+        """Count an answer for which there is no request."""
+        if (count := getattr(self.config, "count_unasked", None)) is not None:
+            count(status)
 
     def _linger(self) -> None:
         """The connection is closing: give it so long."""

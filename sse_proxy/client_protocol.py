@@ -78,6 +78,7 @@ class ClientProtocol(EndableProtocol):
         self.pipeline = PipelineQueue()  # type: ignore[assignment]  # by behaviour a deque
         if 0 < getattr(self.config, "max_connections", 0) < len(self.connections):
             turn_away(transport, self.server_state.default_headers)
+            self._count(503)
             self._linger()
         else:
             self._expect_request()
