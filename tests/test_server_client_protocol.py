@@ -485,7 +485,9 @@ async def test_a_head_that_begins_during_a_response_has_the_time_of_a_head(monke
     async with running(keep_alive_seconds=10 * LIMIT_SECONDS) as server, server.client() as client:
         client.ask("/request")
         client.writer.write(b"GET /hello HT")
-        await becomes(lambda: bool([one for one in gc.get_objects() if isinstance(one, ClientProtocol) and not one.is_idle]))
+        await becomes(
+            lambda: bool([one for one in gc.get_objects() if isinstance(one, ClientProtocol) and not one.is_idle])
+        )
         server.app.release.set()
         assert (await client.rest()).endswith(b"done")
 
