@@ -27,6 +27,7 @@ from .core.numbering import Numbering
 from .core.templates import fill, placeholders
 from .errors import BadRequest, ClientDisconnected, Forbidden, NotFound, RequestTooLarge
 from .errors_http import method_refused
+from .late import UploadTimeout
 from .resume.attaching import Attaching, no_content
 from .settings import Route, Settings
 
@@ -112,7 +113,7 @@ class Bridge:
             async with asyncio.timeout(self._patience_seconds):
                 document = json_object(await self._read(receive))
         except TimeoutError:
-            raise BadRequest("the request body took too long to arrive") from None
+            raise UploadTimeout from None
         if document is None:
             raise BadRequest("expected a JSON object")
         return document

@@ -7,6 +7,7 @@
 - An offer to upgrade is ignored (RFC 9110 § 7.8) and the request is served. uvicorn's parser would take the body for
   the other protocol and lose it: every POST of Java's HttpClient, which offers ``h2c``, would arrive empty.
 - Trailer fields are dropped (RFC 9110 § 6.5.1); uvicorn adds them to the headers while the app may be reading those.
+- A body that stops is told to the application first (`Flow.fault`), whose answer has the shape of the client's API.
 - Heads, trailers and chunk headers have a size limit, and a connection that sends no request is closed after the
   keep-alive time from its beginning on. A head that has begun, and the next piece of a body, have `HEAD_SECONDS` and
   `UPLOAD_SECONDS` (slowloris): uvicorn waits for them as long as something comes, or for ever.
@@ -22,40 +23,29 @@ Relies on these parts of uvicorn's `HttpToolsProtocol` besides its callbacks: ``
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Awaitable
-from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .client_ending import EndableProtocol
 from .core.strict import fault_of
-from .errors import BadRequest
 from .flag import Flag
+from .late import UploadTimeout
 from .standins import UNTIL_CLOSE, Continuation, PipelineQueue
-from .unasked import refuse, turn_away
+from .unasked import turn_away
 from .wire import Endings, Flow, WiredSend
 
 __all__ = [
-    "ABORT_EXTENSION",
-    "CLOSE_EXTENSION",
-    "HEAD_SECONDS",
-    "LINGER_SECONDS",
-    "MAX_FRAMING_BYTES",
-    "UPLOAD_SECONDS",
-    "ClientProtocol",
-]
+    "ABORT_EXTENSION", "ANSWER_SECONDS", "CLOSE_EXTENSION", "HEAD_SECONDS", "MAX_FRAMING_BYTES",
+    "UPLOAD_SECONDS", "ClientProtocol",
+]  # fmt: skip
 
 #: Keys of the extensions in the ASGI scope. The first two hold a callable without arguments.
 ABORT_EXTENSION = "sse_proxy.abort"
 CLOSE_EXTENSION = "sse_proxy.close"
-
-#: How long the last bytes may take to leave after ``sse_proxy.close``.
-LINGER_SECONDS = 5.0
 
 #: Bytes read in a row that are no body: a head or trailers; the one read that ends trailers may exceed it.
 MAX_FRAMING_BYTES = 65_536
@@ -65,41 +55,17 @@ MAX_FRAMING_BYTES = 65_536
 HEAD_SECONDS = 60.0
 UPLOAD_SECONDS = 60.0
 
-# struct linger: on, zero seconds. Closing then discards what was not sent, and resets.
-_LINGER_RESET = struct.pack("ii", 1, 0)
+#: How long the application has to answer that a body is late, before it is answered from here.
+ANSWER_SECONDS = 15.0
 
 _NEVER = float("inf")
 
 
-class ClientProtocol(HttpToolsProtocol):
+class ClientProtocol(EndableProtocol):
     """One connection of a client."""
 
     # Slots, since with more than 30 attributes an instance's dictionary is no longer shared with others: 1.5 KiB.
     __slots__ = ("_framing_bytes", "_head_until", "_is_head_complete")
-
-    @property
-    def is_idle(self) -> bool:
-        """True before the first request and between two; a request begins at the end of its head."""
-        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # uvicorn hides None
-
-    def abort(self) -> None:
-        """Reset the connection now, whatever is still to be sent, and free its file descriptor; idempotent."""
-        if self in self.connections:  # else the descriptor may be another connection's by now
-            self._forget_response()
-            with suppress(OSError):
-                handle: socket.socket = self.transport.get_extra_info("socket")
-                handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
-            self.transport.abort()
-
-    def close(self) -> None:
-        """Close the connection after what was sent, or reset it when the client does not read; idempotent."""
-        self._forget_response()  # closing, too: the client may have gone in this moment
-        if self.flow.write_paused:
-            self.abort()
-        elif not self.transport.is_closing():
-            self._unset_keepalive_if_required()
-            self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.abort)
-            self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         super().connection_made(transport)
@@ -112,6 +78,8 @@ class ClientProtocol(HttpToolsProtocol):
         self.pipeline = PipelineQueue()  # type: ignore[assignment]  # by behaviour a deque
         if 0 < getattr(self.config, "max_connections", 0) < len(self.connections):
             turn_away(transport, self.server_state.default_headers)
+            self._count(503)
+            self._linger()
         else:
             self._expect_request()
 
@@ -122,6 +90,8 @@ class ClientProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return  # under TLS it goes on coming; the timer of the end must stay
         self._unset_keepalive_if_required()
         self._framing_bytes += len(data)
         self._parse(data)
@@ -161,13 +131,15 @@ class ClientProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         super().on_body(body)
 
-    def send_400_response(self, msg: str) -> None:
-        refuse(self.transport, BadRequest(msg), self.server_state.default_headers)
-
-    def _forget_response(self) -> None:
-        # Else uvicorn takes an app that returns in the middle of its response for a broken one.
-        if not self.is_idle:
-            self.cycle.disconnected = True
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if not self.is_idle and self.cycle.more_body:
+            self._expect_body()  # of a pipelined request, whose turn has come
+        elif self.is_idle and self._head_until != _NEVER:
+            self._unset_keepalive_if_required()
+            self._expect_request()  # a head has begun meanwhile: it has not the keep-alive time anew
 
     def _expect_request(self) -> None:
         if self.timeout_keep_alive_task is None and not self.transport.is_closing():
@@ -177,6 +149,7 @@ class ClientProtocol(HttpToolsProtocol):
 
     def _expect_body(self) -> None:
         if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            cast("Flow", self.flow).fault = None
             self.timeout_keep_alive_task = self.loop.call_later(UPLOAD_SECONDS, self._on_silent_upload)
 
     def _on_silent_upload(self) -> None:
@@ -184,10 +157,15 @@ class ClientProtocol(HttpToolsProtocol):
         # Who is answered already may take its time over the rest: that response has timeouts of its own.
         if self.is_idle or self.cycle.response_started or not self.cycle.more_body:
             return
-        if self.flow.read_paused:  # by us: the upstream takes no more, and has timeouts of its own
+        flow = cast("Flow", self.flow)
+        if flow.read_paused or self.cycle.body or self.pipeline:  # we are late: the application takes no more of it
             self._expect_body()
+        elif flow.fault is None:
+            flow.fault = UploadTimeout
+            self.cycle.message_event.set()  # an empty piece, which `Exchange.receive` makes that error of
+            self.timeout_keep_alive_task = self.loop.call_later(ANSWER_SECONDS, self._on_silent_upload)
         else:
-            self._reject("The request body took too long to arrive.")
+            self._refuse(UploadTimeout())
 
     def _fault(self) -> str | None:
         # One read may hold a head and much of its body: the sum tells, which most requests need not make.
@@ -206,11 +184,6 @@ class ClientProtocol(HttpToolsProtocol):
             told = error.__context__
             self._reject(str(told) if isinstance(told, _Refused) else "Invalid HTTP request received.")
 
-    @property
-    def _has_said_close(self) -> bool:
-        """Whether the last request there can be has come whole: what follows is not read (RFC 9112 § 9.6)."""
-        return self.cycle is not None and not self.cycle.keep_alive and not self.cycle.more_body  # type: ignore[redundant-expr]  # as above
-
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Go on behind a head that offered an upgrade; *rest* is what was read after it."""
         framing = [field for field in self.headers if field[0] in {b"content-length", b"transfer-encoding"}]
@@ -224,15 +197,6 @@ class ClientProtocol(HttpToolsProtocol):
             )
         if rest:
             self._parse(rest)
-
-    def _reject(self, message: str) -> None:
-        """Answer 400 and close; only close where that would land in the middle of another answer."""
-        if self.transport.is_closing() or self._has_said_close:
-            return
-        if self.pipeline or not (self.is_idle or not self.cycle.response_started):
-            self.transport.close()
-        else:
-            self.send_400_response(message)
 
 
 class _Refused(Exception):

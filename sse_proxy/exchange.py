@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from starlette.types import Message, Receive, Scope, Send
 
 from .core.headers import HeaderList, RawHeaders, first, tokens, without
-from .errors import RequestTooLarge
+from .errors import BadRequest, RequestTooLarge
 from .errors_http import method_refused
 
 __all__ = ["Exchange"]
@@ -59,7 +59,12 @@ class Exchange:
 
     @property
     def code(self) -> int:
-        """The status for the metrics: 499 where the client left first, 500 where the server makes up an answer."""
+        """The status for the metrics: 499 where the client left first, 500 where the server makes up an answer.
+
+        The server may have answered a request that it gave up; the client has left then, as far as the app was told.
+        """
+        if self.status is None and self.client_left and (fault := self._fault) is not None:
+            return fault().http_status
         return self.status or (499 if self.client_left else 500)
 
     async def receive(self) -> Message:
@@ -67,11 +72,14 @@ class Exchange:
 
         Raises:
             RequestTooLarge: the body is over *max_request_bytes* by now.
+            BadRequest: the server says so of the request, in place of more of its body.
         """
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self.client_left = True
             return message
+        if not message.get("body") and message.get("more_body") and (fault := self._fault) is not None:
+            raise fault()
         self._received_bytes += len(message.get("body", b""))
         self._body_complete = not message.get("more_body", False)
         if 0 < self._max_request_bytes < self._received_bytes:
@@ -83,6 +91,10 @@ class Exchange:
     def wire(self) -> object:
         """The server's, for body bytes that need not pass through here; None where it has none."""
         return getattr(self._send, "wire", None)
+
+    @property
+    def _fault(self) -> Callable[[], BadRequest] | None:
+        return getattr(self.wire, "fault", None)
 
     async def __call__(self, message: Message) -> None:
         """ASGI's ``send``: pass *message* on; the start of the response with its headers completed.
@@ -143,4 +155,6 @@ class Exchange:
         headers = list(start.get("headers", ()))
         if not first(headers, b"x-request-id"):
             headers = [*without(headers, frozenset({b"x-request-id"})), (b"x-request-id", self._request_id)]
+        if self._fault is not None:  # the rest of its body would be taken for the next request's
+            headers = [*without(headers, frozenset({b"connection"})), (b"connection", b"close")]
         return {**start, "headers": self._complete(headers)}

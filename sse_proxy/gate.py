@@ -3,9 +3,9 @@
 In this order: request id, CORS preflight, the reserved prefix, draining, requests that HTTP forbids to forward, access
 token, ``Max-Forwards``, body size; then the app below. Whatever the gate refuses has not reached the upstream. Every
 answer, a refusal or the app's own, gets ``X-Request-Id`` and, where ``cors_origins`` is set, our CORS fields, and is
-counted once in ``requests_total`` and, but for probes, traced. An `SSEProxyError` that the app raises before its
-response has started becomes a JSON answer here; so does any other exception, which is then re-raised for the server's
-log.
+counted once in ``requests_total`` and, but for probes, traced; what the server answers without a request it counts
+itself, with our route. An `SSEProxyError` that the app raises before its response has started becomes a JSON answer
+here; so does any other exception, which is then re-raised for the server's log.
 
 To the app below, the scope (a copy) additionally holds:
 

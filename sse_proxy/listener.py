@@ -10,7 +10,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Literal
 
 import uvicorn
@@ -35,6 +35,8 @@ class _Config(uvicorn.Config):
     ledger: Ledger | None = None
     #: 0 is no limit.
     max_connections = 0
+    #: Gets the status of each answer that no application gave, as there was no request.
+    count_unasked: Callable[[int], None] | None = None
 
 
 class StartupFailed(RuntimeError):
@@ -45,7 +47,7 @@ class Listener(uvicorn.Server):
     """Serves *app* on the bound socket *listening* between `start` and `stop`, and owns that socket.
 
     *lifespan* as in uvicorn: with ``on`` an app that does not start is an error. *is_public*: TLS as in *settings*.
-    *ledger*: where is counted what waits for clients.
+    *ledger*: where is counted what waits for clients. *count_unasked*: gets the status of what no app has answered.
 
     Raises:
         SettingsError: a TLS file does not hold what it should.
@@ -60,9 +62,11 @@ class Listener(uvicorn.Server):
         lifespan: Literal["on", "off", "auto"],
         is_public: bool = False,
         ledger: Ledger | None = None,
+        count_unasked: Callable[[int], None] | None = None,
     ) -> None:
         config = _config(app, settings, lifespan=lifespan, is_public=is_public)
         config.ledger = ledger
+        config.count_unasked = count_unasked
         config.max_connections = connections_limit() if is_public else 0  # the admin port has what is spare
         super().__init__(config)
         self.address: Address = address_of(listening)

@@ -22,8 +22,9 @@ from .core.ledger import Ledger
 from .core.requests import RequestFacts, classify, wants_body
 from .core.target import own_path
 from .entrance import Entrance
-from .errors import BadRequest, ClientDisconnected, ClientLeft, Outcome, SSEProxyError
+from .errors import ClientDisconnected, ClientLeft, Outcome, SSEProxyError
 from .errors_http import error_response
+from .late import UploadTimeout
 from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
@@ -182,7 +183,7 @@ class SSEMiddleware:
         """What the request asks for, its JSON body looked at where that can tell.
 
         Raises:
-            BadRequest: the body did not come within ``idle_timeout_seconds``.
+            UploadTimeout: the body did not come within ``idle_timeout_seconds``.
             Refused: there is no room for it.
             ClientDisconnected: the client left before its request was complete.
         """
@@ -201,7 +202,7 @@ class SSEMiddleware:
         except NoRoom:
             raise self._entrance.refused(Refusal.MAX_BUFFER_BYTES, name) from None
         except TimeoutError:
-            raise BadRequest("the request body took too long to arrive") from None
+            raise UploadTimeout from None
         if receiver.gone and self._policy.owns_app:
             raise ClientDisconnected
         return read(body)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from starlette.types import ASGIApp
@@ -80,7 +81,9 @@ async def serve(
     with contextlib.ExitStack() as stack:
         for _app, listening in extra:
             stack.callback(listening.close)
-        public, *others = _listeners(traffic, admin, settings, extra, stack, lifecycle.ledger)
+        public, *others = _listeners(
+            traffic, admin, settings, extra, stack, lifecycle.ledger, partial(metrics.request, "gate")
+        )
         signals = stack.enter_context(_Signals(stop or asyncio.Event()))
         async with background(_look(metrics, lifecycle)):
             try:
@@ -128,6 +131,7 @@ def _listeners(
     extra: Sequence[tuple[ASGIApp, socket.socket]],
     stack: contextlib.ExitStack,
     ledger: Ledger,
+    count: Callable[[int], None],
 ) -> list[Listener]:
     """The public listener, the admin one if there is one, the extra ones; their sockets are closed by *stack*."""
     public = listen(
@@ -138,7 +142,7 @@ def _listeners(
         stall_timeout_seconds=settings.client_stall_timeout_seconds + _KERNEL_GRACE_SECONDS,
     )
     stack.callback(public.close)
-    listeners = [Listener(traffic, public, settings, lifespan="on", is_public=True, ledger=ledger)]
+    listeners = [Listener(traffic, public, settings, lifespan="on", is_public=True, ledger=ledger, count_unasked=count)]
     if admin is not None:
         private = listen(settings.admin_host, settings.admin_port, name="admin_port")
         stack.callback(private.close)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import sys
+from asyncio.trsock import TransportSocket
 from contextlib import suppress
 
 from .settings import SettingsError
 
 __all__ = [
     "BACKLOG", "OUT_OF_DESCRIPTORS", "Address", "address_of", "connections_limit", "format_address", "listen",
-    "raise_open_files_limit",
+    "raise_open_files_limit", "reset_when_closed",
 ]  # fmt: skip
 
 #: Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn (4096 by default).
@@ -31,6 +33,9 @@ _SPARE_DESCRIPTORS = 128
 
 #: What an option of a socket can hold.
 _MAX_INT = 2**31 - 1
+
+# struct linger: on, zero seconds.
+_LINGER_RESET = struct.pack("ii", 1, 0)
 
 # What socket() and bind() say on a machine without IPv6.
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
@@ -109,6 +114,11 @@ def connections_limit() -> int:
     if soft == resource.RLIM_INFINITY:
         return 0
     return max(1, (soft - min(_SPARE_DESCRIPTORS, soft // 3)) // 2)
+
+
+def reset_when_closed(handle: socket.socket | TransportSocket) -> None:
+    """Have the close that follows discard what was not sent, and reset the connection."""
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
 
 
 def _bound(host: str, port: int, send_buffer_bytes: int | None, stall_timeout_seconds: float | None) -> socket.socket:

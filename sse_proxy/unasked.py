@@ -6,6 +6,7 @@ In JSON, as every other error of ours.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +17,8 @@ from .errors import Refused, SSEProxyError
 from .errors_http import error_response, render_plain
 
 __all__ = ["refuse", "turn_away"]
+
+logger = logging.getLogger("sse_proxy")
 
 #: What a client may have sent before it is turned away, as far as it is taken from the kernel.
 _UNREAD_BYTES = 65_536
@@ -37,5 +40,6 @@ def refuse(transport: asyncio.Transport, error: SSEProxyError, headers: Iterable
     head = b"".join(b"%s: %s\r\n" % field for field in fields)
     status = HTTPStatus(start["status"])
     line = f"HTTP/1.1 {status.value} {status.phrase}".encode()
+    logger.warning("%s", f"answered by the server itself: {status.value} ({error})")  # a flood is summed up (`logs`)
     transport.write(b"%s\r\n%s\r\n%s" % (line, head, message["body"]))
     transport.close()

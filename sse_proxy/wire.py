@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import MethodType
 from typing import Protocol, cast
 
@@ -19,6 +19,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from .core.ledger import Account, Ledger
+from .errors import BadRequest
 from .flag import Flag
 
 __all__ = ["Endable", "Endings", "Flow", "Wire", "WiredSend"]
@@ -31,10 +32,13 @@ class Flow(FlowControl):
     """Whether the client takes more, and whether we do; what waits for one that does not is counted in *ledger*.
 
     Not what waits for others: at most the 64 KiB from which on a client is waited for. *timed_out*: the kernel has
-    given the client up, which took nothing of what was sent for TCP_USER_TIMEOUT.
+    given the client up, which took nothing of what was sent for TCP_USER_TIMEOUT. *fault*: makes the error of the
+    request that is being received, once the server finds that it can come to nothing; None until then.
     """
 
-    __slots__ = ("_is_writable_event", "_ledger", "_room", "_transport", "read_paused", "timed_out", "write_paused")
+    __slots__ = (
+        "_is_writable_event", "_ledger", "_room", "_transport", "fault", "read_paused", "timed_out", "write_paused",
+    )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, ledger: Ledger | None = None) -> None:
         # not the parent's: it is to have another kind of event
@@ -44,6 +48,7 @@ class Flow(FlowControl):
         self.read_paused = False
         self.write_paused = False
         self.timed_out = False
+        self.fault: Callable[[], BadRequest] | None = None
         self._is_writable_event = Flag()
         self._is_writable_event.set()
 
@@ -79,6 +84,11 @@ class Wire:
     def timed_out(self) -> bool:
         """The client is gone, as it took nothing for too long."""
         return getattr(self._flow, "timed_out", False)
+
+    @property
+    def fault(self) -> Callable[[], BadRequest] | None:
+        """Makes the error of a request that can come to nothing; None: there is none."""
+        return getattr(self._flow, "fault", None)
 
     def write(self, data: bytes) -> bool:
         """Send *data*, not empty, while nobody is inside ASGI's ``send``; False: the client takes no more for now."""

@@ -7,12 +7,14 @@ import contextlib
 import gc
 import json
 import socket
+import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import trustme
 import uvloop
 from starlette.types import Receive, Scope, Send
 
@@ -41,6 +43,16 @@ def in_loop(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[
             runner.run(main())
 
     return run
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    """A certificate authority, with a certificate of 127.0.0.1 in ``cert.pem`` and ``key.pem``."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    return authority
 
 
 def open_sockets() -> int:
@@ -404,6 +416,44 @@ async def test_white_space_around_a_value_is_none_of_it() -> None:
         assert ["x-a", "b"] in json.loads(await client.until(b"]}"))["headers"]
 
 
+@contextlib.asynccontextmanager
+async def silent_tls(
+    address: tuple[str, int], authority: trustme.CA
+) -> AsyncIterator[tuple[Callable[[], bytes], Callable[[bytes], None]]]:
+    """A client that shakes hands and never closes: what it was told so far, and a way to say something."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    incoming, outgoing, plain = ssl.MemoryBIO(), ssl.MemoryBIO(), bytearray()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    reader, writer = await asyncio.open_connection(*address)
+
+    async def read() -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                incoming.write(data)
+                with contextlib.suppress(ssl.SSLError):
+                    while piece := tls.read(65536):
+                        plain.extend(piece)
+
+    def say(data: bytes) -> None:
+        tls.write(data)
+        writer.write(outgoing.read())
+
+    while True:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+            break
+        writer.write(outgoing.read())
+        incoming.write(await asyncio.wait_for(reader.read(65536), LIMIT_SECONDS))
+    writer.write(outgoing.read())
+    reading = asyncio.create_task(read())
+    try:
+        yield lambda: bytes(plain), say
+    finally:
+        reading.cancel()
+        writer.transport.abort()
+
+
 async def trickle(client: Client, pieces: list[bytes]) -> bytes:
     """Send *pieces* in turn until the server closes; return what it said."""
     said = asyncio.create_task(client.rest())
@@ -429,11 +479,68 @@ async def test_a_head_that_trickles_in_is_cut_off(
         assert said.count(b"HTTP/1.1") == bool(beginning)
 
 
+async def test_a_head_that_begins_during_a_response_has_the_time_of_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the keep-alive time anew, which is ten times as long."""
+    monkeypatch.setattr("sse_proxy.client_protocol.HEAD_SECONDS", 0.2)
+    async with running(keep_alive_seconds=10 * LIMIT_SECONDS) as server, server.client() as client:
+        client.ask("/request")
+        client.writer.write(b"GET /hello HT")
+        await becomes(
+            lambda: bool([one for one in gc.get_objects() if isinstance(one, ClientProtocol) and not one.is_idle])
+        )
+        server.app.release.set()
+        assert (await client.rest()).endswith(b"done")
+
+
+async def test_a_pipelined_upload_that_stops_is_cut_off_when_its_turn_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before, as that would cut the answer in front of it."""
+    monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("sse_proxy.client_protocol.ANSWER_SECONDS", 0.1)
+    async with running() as server, server.client() as client:
+        client.ask("/stream")
+        client.ask("/echo", "POST", extra="content-length: 9\r\n")
+        await client.until(b"one")
+        await asyncio.sleep(0.3)  # more than an upload has
+        server.app.release.set()
+        await client.until(b"two")
+        assert b"too long to arrive" in await client.rest()
+
+
+@pytest.mark.parametrize("path", ["/request", "/stream"], ids=["answered", "cut"])
+def test_the_end_that_we_make_under_tls_does_not_wait_for_the_client(
+    in_loop: Callable[[Callable[[], Awaitable[None]]], None],
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    """It may never say goodbye: its request ends all the same, and its descriptor is free some seconds later."""
+    monkeypatch.setattr("sse_proxy.client_ending.LINGER_SECONDS", 0.2)
+    files = {"tls_cert_file": tmp_path / "cert.pem", "tls_key_file": tmp_path / "key.pem"}
+
+    async def test() -> None:
+        async with running(**files) as server:
+            before = open_sockets()
+            async with silent_tls(server.bound.traffic, authority) as (said, say):
+                say(b"GET %s HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" % path.encode())
+                await becomes(lambda: open_sockets() == before + 2)
+                if path == "/stream":
+                    await becomes(lambda: b"one" in said())
+                say(b"nonsense\r\n")
+                # The server has not waited for an answer to its goodbye; ours may be closed by the reset.
+                await becomes(lambda: open_sockets() <= before + 1)
+                assert (b"400 Bad Request" in said()) is (path == "/request")
+            server.app.release.set()
+
+    in_loop(test)
+
+
 @pytest.mark.parametrize("listener", ["client", "admin"])
 @pytest.mark.parametrize("expects", ["", "expect: 100-continue\r\n"])
 async def test_a_body_that_stops_is_cut_off(monkeypatch: pytest.MonkeyPatch, listener: str, expects: str) -> None:
     """With an answer, as it may be an honest client's; also one that waits to be asked for the body."""
     monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("sse_proxy.client_protocol.ANSWER_SECONDS", 0.1)
     async with running() as server, getattr(server, listener)() as client:
         client.ask("/echo", "POST", extra=f"content-length: 9\r\n{expects}")
         client.writer.write(b"hell")
@@ -457,6 +564,7 @@ async def test_a_body_that_goes_on_slowly_is_taken(monkeypatch: pytest.MonkeyPat
 async def test_a_body_that_we_do_not_read_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client cannot send while nobody takes it: the app is at fault, and has timeouts of its own."""
     monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", 0.05)
+    monkeypatch.setattr("sse_proxy.client_protocol.ANSWER_SECONDS", 0.05)
     async with running() as server, server.client() as client:
         client.ask("/request", "POST", extra="content-length: 200000\r\n")
         client.writer.write(b"x" * 150_000)

@@ -12,7 +12,11 @@ from collections.abc import Iterator
 import pytest
 
 from sse_proxy import sockets
-from sse_proxy.settings import SettingsError
+from sse_proxy.lifecycle import Lifecycle
+from sse_proxy.listener import Listener
+from sse_proxy.settings import Settings, SettingsError
+
+from .server_app import Client, StreamApp
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT is Linux's")
 
@@ -143,3 +147,24 @@ def test_clients_get_no_more_connections_than_there_are_descriptors_for(
     """Two for each, and some are left for the rest of the process."""
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (descriptors, descriptors))
     assert sockets.connections_limit() == connections
+
+
+async def test_what_the_server_answers_without_a_request_is_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No application sees it: neither a mistake in a head nor a connection that is turned away."""
+    counted: list[int] = []
+    with sockets.listen("127.0.0.1", 0) as listening:
+        listener = Listener(StreamApp(Lifecycle()), listening, Settings(), lifespan="off", count_unasked=counted.append)
+        await listener.start()
+        async with Client.to(listener.address) as client:
+            client.writer.write(b"nonsense\r\n\r\n")
+            assert b" 400 " in await client.rest()
+        listener.config.max_connections = 1  # type: ignore[attr-defined]  # what the limit of descriptors sets
+        async with Client.to(listener.address) as first:
+            await first.answer("/hello")
+            async with Client.to(listener.address) as second:
+                assert b" 503 " in await second.rest()
+        await listener.stop()
+    assert counted == [400, 503]
+    assert [text.count("answered by the server itself") for text in caplog.messages].count(1) == 2

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from sse_proxy.streaming.client import Client
 
-from .streaming import DONE, Handler, Upstream, body, chunk, event, proxied, proxying, start, until
+from .streaming import DONE, Handler, Proxy, Upstream, body, chunk, event, proxied, proxying, start, until
 from .upstream_peers import Talk, both_loops, open_sockets, peer, silent_listener
 from .wire import Answer, ask, calling, chat
 
@@ -32,6 +32,12 @@ def _told(stream: bytes) -> Any:
     assert (done, end) == ("data: [DONE]", "")
     assert error.startswith('data: {"error":')
     return json.loads(error.removeprefix("data: "))["error"]
+
+
+def _codes(proxy: Proxy) -> list[str]:
+    """The ``code`` of each answered request."""
+    counted = (name for name, value in proxy.samples().items() if name.startswith("requests_total{") and value)
+    return [name.partition('code="')[2].partition('"')[0] for name in counted]
 
 
 async def _silence(_upstream: Upstream, _scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -310,6 +316,57 @@ async def test_silence_behind_an_answer_is_not_held_against_the_client() -> None
         await call.write(b"half of it")
         assert b'"code":"idle_timeout"' in await call.rest()
         assert await proxy.outcome() == "idle_timeout"
+
+
+@pytest.mark.parametrize(
+    ("target", "framing", "error_type"),
+    [
+        (_MESSAGES, "Content-Length: 1000", "error"),
+        ("/v1/chat/completions", "Content-Length: 9000000", None),
+        ("/files", "Transfer-Encoding: chunked", None),
+    ],
+    ids=["look-ahead", "stream", "upload"],
+)
+async def test_an_upload_that_the_server_gives_up_is_answered_as_any_other_mistake(
+    monkeypatch: pytest.MonkeyPatch, target: str, framing: str, error_type: str | None
+) -> None:
+    """With the client's own id, our CORS fields and its API's error; and it is not a client that has left."""
+    monkeypatch.setattr("sse_proxy.client_protocol.UPLOAD_SECONDS", _SHORT)
+    name, _, value = framing.partition(": ")
+    fields = [
+        ("Content-Type", "application/json"), ("Accept", "text/event-stream"), (name, value),
+        ("Origin", "https://app.example"), ("X-Request-Id", "mine-1"),
+    ]  # fmt: skip
+    async with (
+        proxied(_silence, cors_origins=["https://app.example"]) as proxy,
+        calling(proxy.port, "POST", target, headers=fields, body=None) as call,
+    ):
+        await call.write(b'5\r\n{"a":\r\n' if "chunked" in framing else b'{"stream":true,')
+        answer = await call.answer()
+        assert (answer.status, answer.json.get("type")) == (400, error_type)
+        assert answer.error["message"] == "the request body took too long to arrive"
+        told = [answer.headers[field] for field in ("x-request-id", "access-control-allow-origin", "connection")]
+        assert told == ["mine-1", "https://app.example", "close"]
+        await until(lambda: bool(_codes(proxy)))
+        assert _codes(proxy) == ["400"]
+        assert proxy.value("disconnect_silence_seconds_count") == 0
+
+
+async def test_a_request_that_the_server_answers_is_not_counted_as_one_whose_client_left() -> None:
+    """Nobody can tell of a mistake in its framing but the server, in the middle of the upload."""
+    fields = [("Accept", "text/event-stream"), ("Transfer-Encoding", "chunked")]
+    async with (
+        proxied(_silence) as proxy,
+        calling(proxy.port, "POST", "/files", headers=fields, body=None) as call,
+    ):
+        await call.write(b"5\r\nhello\r\n")
+        await until(lambda: bool(proxy.upstream.requests))
+        await call.write(b"nonsense\r\n")
+        assert (await call.answer()).status == 400
+        assert await proxy.outcome() == "rejected"
+        await until(lambda: bool(_codes(proxy)))
+        assert _codes(proxy) == ["400"]
+        assert proxy.value("disconnect_silence_seconds_count") == 0
 
 
 async def test_a_generic_post_stream_may_not_be_silent() -> None:

@@ -18,6 +18,7 @@ from starlette.types import Scope, Send
 
 from ..core.headers import HeaderList
 from ..core.pacing import Pacer
+from ..errors import ClientDisconnected, ClientStalled, SSEProxyError
 
 __all__ = ["Client"]
 
@@ -29,6 +30,10 @@ class Wire(Protocol):
     def timed_out(self) -> bool:
         """The client is gone, as it took nothing for too long."""
 
+    @property
+    def fault(self) -> Callable[[], SSEProxyError] | None:
+        """Makes the error of a request that the server has given up; None: it has not."""
+
     def write(self, data: bytes) -> bool:
         """Send *data*; False: the client takes no more for now."""
 
@@ -37,6 +42,7 @@ class _Nowhere:
     """A `Wire` to nobody."""
 
     timed_out = False
+    fault = None
 
     def write(self, data: bytes) -> bool:  # noqa: ARG002  the protocol's
         return True
@@ -88,6 +94,13 @@ class Client:
     def has_stalled(self) -> bool:
         """Whether the kernel has noticed, before us, that the client takes nothing."""
         return self._wire is not None and self._wire.timed_out
+
+    def departure(self) -> SSEProxyError:
+        """Why the server says that the client is gone."""
+        if self.has_stalled:
+            return ClientStalled()
+        fault = None if self._wire is None else self._wire.fault
+        return ClientDisconnected() if fault is None else fault()
 
     @property
     def can_be_dropped(self) -> bool:

@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope
 from ..core.headers import first
 from ..core.ledger import Account, Ledger
 from ..flag import Flag
+from ..late import UploadTimeout
 
 __all__ = ["MAX_AHEAD_BYTES", "Listener", "NoRoom", "Receiver"]
 
@@ -168,7 +169,9 @@ class Receiver:
         try:
             self._take(await self._receive())
         except Exception as error:  # noqa: BLE001  raised again by `__call__`, maybe in another task
-            self._failure = error
+            # Whoever has not taken what is held is not kept waiting by the client; departures are of interest still.
+            if not (self._held and isinstance(error, UploadTimeout)):
+                self._failure = error
         finally:
             self._busy = False
             self._changed.set()

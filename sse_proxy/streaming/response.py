@@ -144,8 +144,8 @@ class Response:
         if self._client.finished or self._client.detached:
             return
         has_all = self.transfer.has_told_all
-        departure = ClientStalled() if self._client.has_stalled else ClientDisconnected()
-        if self.outcome is None and not has_all and not self._client.has_stalled:
+        departure = self._client.departure()
+        if self.outcome is None and not has_all and isinstance(departure, ClientDisconnected):
             self.silence = self._loop.time() - self.transfer.pacer.last_write
         if self.detaches():
             return

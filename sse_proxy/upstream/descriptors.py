@@ -13,13 +13,13 @@ from asyncio.trsock import TransportSocket
 from collections.abc import Iterator
 from typing import cast
 
+from ..sockets import reset_when_closed
+
 __all__ = ["enable_keep_alive", "has_input", "is_vouched_for", "reset_if_unsent", "unread"]
 
 _READ_BYTES = 65536
 
 _SIOCOUTQ = 0x5411  # <linux/sockios.h>: bytes in the send queue that the peer has not acknowledged
-# struct linger: on, zero seconds. Closing then discards what was not sent, and resets.
-_LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 def enable_keep_alive(transport: asyncio.Transport) -> None:
@@ -65,7 +65,7 @@ def reset_if_unsent(transport: asyncio.Transport) -> None:
     try:
         queued = struct.unpack("i", fcntl.ioctl(handle.fileno(), _SIOCOUTQ, bytes(4)))[0]
         if queued or transport.get_write_buffer_size():
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+            reset_when_closed(handle)
     except (OSError, ValueError):
         return  # it is closed already, or no TCP
 
