@@ -25,9 +25,8 @@ from .core.foreign import is_foreign
 from .core.headers import RawHeaders, accepts, content_length, first, media_type, without
 from .core.numbering import Numbering
 from .core.templates import fill, placeholders
-from .errors import BadRequest, ClientDisconnected, Forbidden, NotFound, RequestTooLarge
+from .errors import BadRequest, ClientDisconnected, Forbidden, NotFound, RequestTooLarge, UploadStalled
 from .errors_http import method_refused
-from .late import UploadTimeout
 from .resume.attaching import Attaching, no_content
 from .settings import Route, Settings
 
@@ -113,7 +112,7 @@ class Bridge:
             async with asyncio.timeout(self._patience_seconds):
                 document = json_object(await self._read(receive))
         except TimeoutError:
-            raise UploadTimeout from None
+            raise UploadStalled from None
         if document is None:
             raise BadRequest("expected a JSON object")
         return document

@@ -32,8 +32,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .client_ending import EndableProtocol
 from .core.strict import fault_of
+from .errors import UploadStalled
 from .flag import Flag
-from .late import UploadTimeout
 from .standins import UNTIL_CLOSE, Continuation, PipelineQueue
 from .unasked import turn_away
 from .wire import Endings, Flow, WiredSend
@@ -161,11 +161,11 @@ class ClientProtocol(EndableProtocol):
         if flow.read_paused or self.cycle.body or self.pipeline:  # we are late: the application takes no more of it
             self._expect_body()
         elif flow.fault is None:
-            flow.fault = UploadTimeout
+            flow.fault = UploadStalled
             self.cycle.message_event.set()  # an empty piece, which `Exchange.receive` makes that error of
             self.timeout_keep_alive_task = self.loop.call_later(ANSWER_SECONDS, self._on_silent_upload)
         else:
-            self._refuse(UploadTimeout())
+            self._refuse(UploadStalled())
 
     def _fault(self) -> str | None:
         # One read may hold a head and much of its body: the sum tells, which most requests need not make.

@@ -22,9 +22,8 @@ from .core.ledger import Ledger
 from .core.requests import RequestFacts, classify, wants_body
 from .core.target import own_path
 from .entrance import Entrance
-from .errors import ClientDisconnected, ClientLeft, Outcome, SSEProxyError
+from .errors import ClientDisconnected, ClientLeft, Outcome, SSEProxyError, UploadStalled
 from .errors_http import error_response
-from .late import UploadTimeout
 from .lifecycle import Lifecycle
 from .metrics.base import Metrics
 from .metrics.prometheus import default_metrics
@@ -183,7 +182,7 @@ class SSEMiddleware:
         """What the request asks for, its JSON body looked at where that can tell.
 
         Raises:
-            UploadTimeout: the body did not come within ``idle_timeout_seconds``.
+            UploadStalled: the body did not come within ``idle_timeout_seconds``.
             Refused: there is no room for it.
             ClientDisconnected: the client left before its request was complete.
         """
@@ -202,7 +201,7 @@ class SSEMiddleware:
         except NoRoom:
             raise self._entrance.refused(Refusal.MAX_BUFFER_BYTES, name) from None
         except TimeoutError:
-            raise UploadTimeout from None
+            raise UploadStalled from None
         if receiver.gone and self._policy.owns_app:
             raise ClientDisconnected
         return read(body)

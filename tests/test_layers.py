@@ -23,6 +23,7 @@ FLOORS = (
     ("settings",),
     ("core",),
     (
+        "client_ending",
         "client_protocol",
         "errors_http",
         "lifecycle",

@@ -16,8 +16,8 @@ from starlette.types import Message, Receive, Scope
 
 from ..core.headers import first
 from ..core.ledger import Account, Ledger
+from ..errors import UploadStalled
 from ..flag import Flag
-from ..late import UploadTimeout
 
 __all__ = ["MAX_AHEAD_BYTES", "Listener", "NoRoom", "Receiver"]
 
@@ -170,7 +170,7 @@ class Receiver:
             self._take(await self._receive())
         except Exception as error:  # noqa: BLE001  raised again by `__call__`, maybe in another task
             # Whoever has not taken what is held is not kept waiting by the client; departures are of interest still.
-            if not (self._held and isinstance(error, UploadTimeout)):
+            if not (self._held and isinstance(error, UploadStalled)):
                 self._failure = error
         finally:
             self._busy = False
