@@ -43,7 +43,8 @@ def test_a_line(payload: dict[str, object], delta: Delta) -> None:
 def test_calls_are_numbered_over_all_lines() -> None:
     """They have no ids of their own."""
     call = {"message": {"tool_calls": [{"function": {"name": "f"}}]}}
-    assert [delta.tool_calls[0].id for delta in told(OLLAMA, event(call), event(call))] == ["call_0", "call_1"]
+    found = [delta.tool_calls[0].id for delta in told(OLLAMA, *[event(call)] * 3)]
+    assert found == ["call_0", "call_1", "call_2"]
 
 
 def test_the_end_has_the_usage() -> None:

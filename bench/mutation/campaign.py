@@ -54,8 +54,8 @@ timeout_constant = 2.0
 #: Names of functions that ran during the import, one a line.
 _CALLED_AT_IMPORT = "import {module}; from mutmut.state import state; print(*state()._stats, sep='\\n')"
 _SURVIVED = ("survived", "no tests")
-#: For one mutant in a process of its own; all tests of a module take a tenth of it.
-_ALONE_SECONDS = 120.0
+#: For one mutant in a process of its own: several times what the slowest tests of a module take on a quiet machine.
+_ALONE_SECONDS = 40.0
 #: Modules whose tests have another name than theirs; a package's ``__init__`` has those of the package.
 _TESTED_IN = {
     "dialects/__init__.py": "tests/test_dialects_table.py",
