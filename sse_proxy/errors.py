@@ -1,12 +1,13 @@
 """Every way a request can fail, as one tree (`resume.lost`, `resume.recorder` and `streaming.detachment` have more).
 
-An error carries an HTTP status, a stable ``code`` (an outcome's name, INTERFACE "Errors to the client"), a message for
-the client (never an upstream address), and whether the upstream ever had the request: if not, it may be sent again.
+An error has an HTTP status, a stable ``code`` (an outcome's name, INTERFACE "Errors to the client"), a message without
+upstream addresses, and whether the upstream ever had the request: if not, it may be sent again.
 
     SSEProxyError
     ├── RequestError            the caller misused us (4xx)
     │   ├── BadRequest              400
     │   │   └── UploadStalled           400, the client stopped in the middle of its request body
+    │   │       └── UploadBrokenOff     400, and the upstream has had a part of it
     │   ├── Unauthorized            401
     │   ├── Forbidden               403
     │   ├── NotFound                404
@@ -38,8 +39,8 @@ from .outcome import Outcome
 __all__ = [
     "BadRequest", "ClientDisconnected", "ClientLeft", "ClientStalled", "ConnectFailed", "ConnectTimeout", "Drained",
     "EventTooLarge", "FirstEventTimeout", "Forbidden", "IdleTimeout", "NotFound", "Outcome", "Refused", "RequestError",
-    "RequestTooLarge", "SSEProxyError", "TotalTimeout", "Truncated", "Unauthorized", "UploadStalled", "UpstreamClosed",
-    "UpstreamError", "UpstreamProtocolError", "UpstreamReported",
+    "RequestTooLarge", "SSEProxyError", "TotalTimeout", "Truncated", "Unauthorized", "UploadBrokenOff", "UploadStalled",
+    "UpstreamClosed", "UpstreamError", "UpstreamProtocolError", "UpstreamReported",
 ]  # fmt: skip
 
 
@@ -70,7 +71,7 @@ class SSEProxyError(Exception):
 
 
 class RequestError(SSEProxyError):
-    """The caller misused us; but for `UploadStalled`, nothing was sent upstream."""
+    """The caller misused us; but for `UploadBrokenOff`, nothing was sent upstream."""
 
     status, error_type = 400, "invalid_request_error"
     outcome = Outcome.REJECTED
@@ -83,10 +84,15 @@ class BadRequest(RequestError):
 
 
 class UploadStalled(BadRequest):
-    """400: the client stopped sending its request body, of which the upstream may have had a part."""
+    """400: the client stopped sending its request body."""
+
+    default_message = "the request body took too long to arrive"
+
+
+class UploadBrokenOff(UploadStalled):
+    """400: the same, and the upstream has had a part of the body."""
 
     reached_upstream = True
-    default_message = "the request body took too long to arrive"
 
 
 class Unauthorized(RequestError):
@@ -170,8 +176,7 @@ class UpstreamReported(UpstreamError):
     def __init__(self, message: str = "", *, status: int = 502, body: bytes | None = None) -> None:
         super().__init__(message)
         self._status = status if 400 <= status <= 599 else 502
-        #: The upstream's JSON error document as it came; None when there was none to pass on.
-        self.body = body
+        self.body = body  #: its JSON error document as it came; None when there was none to pass on
 
     @property
     def http_status(self) -> int:

@@ -18,7 +18,7 @@ from sse_proxy.errors import (
     SSEProxyError,
     Truncated,
     Unauthorized,
-    UploadStalled,
+    UploadBrokenOff,
     UpstreamReported,
 )
 from sse_proxy.errors_http import error_response, method_refused, render_plain
@@ -31,7 +31,7 @@ NOT_AGAIN = [(b"x-should-retry", b"false")]
     "error, status, advice",
     [
         (BadRequest(), 400, []),
-        (UploadStalled(), 400, NOT_AGAIN),
+        (UploadBrokenOff(), 400, NOT_AGAIN),
         (Unauthorized(), 401, []),
         (RequestTooLarge(), 413, []),
         (Refused(), 503, AGAIN),

@@ -8,7 +8,7 @@ from ..core.dialects import Voice
 from ..core.headers import HeaderList, sse_response_headers, stream_response_headers
 from ..core.heartbeat import Heartbeat, heartbeat
 from ..core.pacing import Action
-from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout, UploadStalled
+from ..errors import ClientStalled, FirstEventTimeout, IdleTimeout, SSEProxyError, TotalTimeout, UploadBrokenOff
 from .detachment import Detachment
 from .receiver import Receiver
 from .timer import PacerTimer
@@ -77,7 +77,7 @@ class Pulse(PacerTimer):
         transfer = self._transfer
         has_answered = transfer.client.status is not None or transfer.head is not None
         if action is Action.IDLE_TIMEOUT and self._receiver.is_starved and not has_answered:
-            return UploadStalled()  # the upstream waits for the client, as we do; one that has begun to tell does not
+            return UploadBrokenOff()  # the upstream waits for the client, as we do; one that has begun to tell does not
         return _TIMEOUTS[action]()
 
     def _beat(self, *, data_due: bool) -> None:

@@ -139,14 +139,10 @@ def left(
     )
 
 
-def refused(
-    status: int, code: str = "rejected", *, counted: bool = True, before: int = 0, requests: int = 0
-) -> Expected:
-    """The proxy answers by itself; *counted*: it was enough of a request for the gate to see."""
+def refused(status: int, code: str = "rejected", *, before: int = 0, requests: int = 0) -> Expected:
+    """The proxy answers by itself."""
     statuses = (*(200,) * before, status)
-    return Expected(
-        statuses=statuses, ending="whole", code=code, counted=statuses if counted else statuses[:-1], requests=requests
-    )
+    return Expected(statuses=statuses, ending="whole", code=code, counted=statuses, requests=requests)
 
 
 def reported(status: int, kind: Kind) -> Expected:

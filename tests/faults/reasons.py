@@ -14,6 +14,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "fails for now",
         "gives only dead",
         "has a",
+        "has more clients",
         "runs out",
         "cannot write",
     ),

@@ -24,7 +24,7 @@ _WORLDS_AT_ONCE = 4
 #: The longest first.
 _FIRST = ("kernel", "store", "hasty", "dns", "tls", "patient")
 #: Its counters have requests of ours besides, which ask whether the store is used again.
-_COUNTS_MORE = frozenset({"store"})
+_COUNTS_MORE = frozenset({"no-descriptors", "store"})
 
 
 @dataclass(slots=True)
