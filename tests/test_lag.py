@@ -55,8 +55,8 @@ def test_a_loop_that_has_caught_up_lets_in_after_a_while() -> None:
 def test_at_the_lower_threshold_a_loop_has_not_caught_up() -> None:
     """The upper one is late already."""
     guard = LagGuard()
-    assert looks(guard, HIGH_LAG_SECONDS, HIGH_LAG_SECONDS, HIGH_LAG_SECONDS)[-1]
-    assert looks(guard, *[LOW_LAG_SECONDS] * 9, start=10.0) == [True] * 9
+    assert looks(guard, *[HIGH_LAG_SECONDS] * 5)[-1]
+    assert looks(guard, *[LOW_LAG_SECONDS] * 9, start=20.0) == [True] * 9
 
 
 def test_a_change_is_told_once() -> None:

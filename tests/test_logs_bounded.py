@@ -108,7 +108,7 @@ def fail(requests: dict[str, str], key: str) -> None:
     try:
         int(requests[key])
     except (KeyError, ValueError):
-        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+        logging.getLogger("library").exception("Exception in ASGI application")
 
 
 @pytest.mark.usefixtures("root")
