@@ -48,6 +48,8 @@ class Expected:
     tokens: int = 0
     is_complete: bool = True
     may_retry: bool | None = None
+    #: Whether the request had been written is for the kernel to say, and so is `may_retry`.
+    retry_is_open: bool = False
     #: Labels of ``streams_total``, which only streams have.
     outcomes: tuple[Outcome, ...] = ()
     #: Labels ``code`` of ``requests_total``; empty where nothing was a request.

@@ -17,9 +17,10 @@ def differences(expected: Expected, facts: Facts) -> dict[str, tuple[object, obj
         "code": (expected.code, got.code),
         "tokens": (expected.tokens, got.tokens),
         "is_complete": (expected.is_complete, got.is_complete),
-        "may_retry": (expected.may_retry, got.may_retry),
         "outcomes": (tuple(map(str, expected.outcomes)), facts.outcomes),
     }
+    if not expected.retry_is_open:
+        pairs["may_retry"] = (expected.may_retry, got.may_retry)
     if expected.requests is not None:
         pairs["requests"] = (expected.requests, seen.requests)
     if expected.has:

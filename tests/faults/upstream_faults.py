@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sse_proxy import errors
 
@@ -43,10 +44,10 @@ def _connecting() -> Iterator[Cell]:
             "black-holes", "connecting", kind, "deaf", (), failed(kind, errors.ConnectTimeout, requests=0)
         )
         for welcome, does in (("reset", "resets"), ("close", "closes")):
-            # Whether that is noticed before or after the request was written is for the kernel to say; it never
-            # arrives, but nobody can know.
+            # Whether that is noticed before or after the request was written is for the kernel to say.
+            expected = replace(failed(kind, errors.UpstreamClosed, requests=0), retry_is_open=True)
             yield upstream_cell(
-                does, "once connected", kind, "front", (), failed(kind, errors.UpstreamClosed, requests=0),
+                does, "once connected", kind, "front", (), expected,
                 manner=Manner(welcome=welcome),  # type: ignore[arg-type]  # one of its literals
             )  # fmt: skip
         noise = Manner(welcome="noise", noise=b"220 mail.example ESMTP\r\n")
