@@ -5,8 +5,8 @@ application that wraps its own ASGI app in the middleware gets it through whatev
 the command line only.
 
 With it the log is bounded: of like records, the first in ten seconds are told, and of the rest how many there were
-(`core.flood`). Streams that have begun are no like records, each has its line; those that never did are alike where
-status and outcome are; errors are alike that were raised at one place.
+(`core.flood`). A stream that was let in has its line, however it ended; those that were refused are alike, and
+so are errors that were raised at one place.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import structlog
 from .colours import wants_colours
 from .core.flood import WINDOW_SECONDS, Flood
 from .metrics.base import StreamReport
+from .outcome import Outcome
 
 __all__ = ["configure", "flush", "log_stream"]
 
@@ -141,10 +142,10 @@ def _kind(record: logging.LogRecord) -> _Kind | None:
     if record.levelno < logging.INFO:
         return None  # who asks for those wants them all
     if record.name == _STREAMS:
-        status, outcome = getattr(record, "status", None), getattr(record, "outcome", None)
-        if status is not None and status < 400:
+        outcome = getattr(record, "outcome", None)
+        if outcome != Outcome.REJECTED:
             return None
-        return _Kind(record.name, record.levelno, f"{record.msg} {outcome} {status}")
+        return _Kind(record.name, record.levelno, f"{record.msg} {outcome} {getattr(record, 'status', None)}")
     what = record.getMessage() if record.msg == "%s" else str(record.msg)
     if record.exc_info and (error := record.exc_info[1]) is not None:
         what = f"{what} {_origin(error)}"

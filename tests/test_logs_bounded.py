@@ -69,27 +69,29 @@ def test_of_like_records_the_first_are_told(capsys: pytest.CaptureFixture[str], 
 
 
 @pytest.mark.usefixtures("root", "now")
-def test_each_stream_that_has_begun_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """However many there are, and however they end."""
+def test_each_stream_that_was_let_in_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many there are, and however they end (INTERFACE "Settings", `log_format`)."""
     logs.configure("info", "json")
     for _ in range(MANY):
         stream(200, Outcome.UPSTREAM_TRUNCATED)
-    assert len(told(capsys)) == MANY
+        stream(502, Outcome.UPSTREAM_ERROR)
+        stream(None, Outcome.CLIENT_DISCONNECTED)
+    assert len(told(capsys)) == 3 * MANY
 
 
 @pytest.mark.usefixtures("root")
-def test_streams_that_never_began_are_summed_up(capsys: pytest.CaptureFixture[str], now: list[float]) -> None:
-    """By status and outcome; what is left untold at the end of the process is told then."""
+def test_streams_that_were_refused_are_summed_up(capsys: pytest.CaptureFixture[str], now: list[float]) -> None:
+    """By status; what is left untold at the end of the process is told then."""
     logs.configure("info", "json")
     for _ in range(MANY):
-        stream(502, Outcome.UPSTREAM_ERROR)
-        stream(None, Outcome.CLIENT_DISCONNECTED)
+        stream(503, Outcome.REJECTED)
+        stream(413, Outcome.REJECTED)
     assert len(told(capsys)) == 2 * BURST
     now[0] += 1.0
     logging.getLogger().handlers[0].close()
     assert {line["event"].partition(": ")[2]: line["withheld"] for line in told(capsys)} == {
-        "stream finished upstream_error 502": MANY - BURST,
-        "stream finished client_disconnected None": MANY - BURST,
+        "stream finished rejected 503": MANY - BURST,
+        "stream finished rejected 413": MANY - BURST,
     }
 
 

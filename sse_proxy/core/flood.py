@@ -1,6 +1,6 @@
 """Which of many like records are told, and of how many of them only the number is.
 
-A flood of refused or failing requests may not become a flood of lines: a full disk, or a log that costs more than the
+A flood of refused requests or errors may not become a flood of lines: a full disk, or a log that costs more than the
 requests, makes a bad hour worse. The first of a kind are told as they are, for they say what is wrong; the rest of a
 window is one line.
 """
