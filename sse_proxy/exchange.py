@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Mapping
 
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from .core.headers import HeaderList, RawHeaders, first, tokens, without
 from .errors import BadRequest, RequestTooLarge
 from .errors_http import method_refused
+from .json_answer import json_answer
 
 __all__ = ["Exchange"]
 
@@ -135,9 +135,7 @@ class Exchange:
 
     async def respond_json(self, status: int, document: Mapping[str, str]) -> None:
         """Answer with *document*, which nobody may keep."""
-        body = json.dumps(document).encode("ascii")
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-        await self.respond(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+        await self.respond(status, *json_answer(document))
 
     async def refuse_method(self, message: str, *, allow: bytes) -> None:
         """Answer with a 405 that names the methods to *allow*."""

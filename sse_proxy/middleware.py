@@ -100,10 +100,11 @@ class SSEMiddleware:
         self._resumption = resumption
         # In the proxy the gate traces, as it counts: it sees every request.
         self._tracing = NULL_TRACING if owns_app else open_tracing(enabled=settings.tracing, provider=tracer_provider)
-        lag = None if lifecycle is None else lifecycle.lag
-        # Those who come back to kept streams have places among all others.
-        own = Entrance(Admission.of(settings, ledger, lag), self._metrics)
-        self._entrance = own if resumption is None else resumption.entrance
+        if resumption is None:
+            lag = None if lifecycle is None else lifecycle.lag
+            self._entrance = Entrance(Admission.of(settings, ledger, lag), self._metrics)
+        else:  # those who come back to kept streams have places among all others
+            self._entrance = resumption.entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._concerns(scope):

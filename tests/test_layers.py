@@ -26,6 +26,7 @@ FLOORS = (
         "client_ending",
         "client_protocol",
         "errors_http",
+        "json_answer",
         "lifecycle",
         "logs",
         "metrics",

@@ -13,7 +13,6 @@ in number here, and in time by `lanes`. In ``requests_total`` all this has the r
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs
 
@@ -24,6 +23,7 @@ from ..core.foreign import is_foreign
 from ..core.target import HOME, own_path, reserved_name
 from ..errors import Forbidden, NotFound, Refused
 from ..errors_http import method_refused
+from ..json_answer import json_answer
 from ..lifecycle import Lifecycle
 from ..metrics.base import Metrics
 from ..settings import Settings
@@ -38,8 +38,6 @@ __all__ = ["MAX_LANES", "MAX_LANES_PER_CLIENT", "Playground"]
 #: Lanes at a time, of all clients and of one; 503 above. A page needs two.
 MAX_LANES = 32
 MAX_LANES_PER_CLIENT = 8
-
-_NO_STORE = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 
 
 class Playground:
@@ -130,7 +128,6 @@ def _about(settings: Settings, menu: Mapping[str, object] | None) -> dict[str, o
 
 
 async def _respond(scope: Scope, send: Send, document: Mapping[str, object]) -> None:
-    body = json.dumps(document).encode("ascii")
-    headers = [*_NO_STORE, (b"x-content-type-options", b"nosniff"), (b"content-length", b"%d" % len(body))]
+    headers, body = json_answer(document, (b"x-content-type-options", b"nosniff"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

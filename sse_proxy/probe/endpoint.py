@@ -18,7 +18,6 @@ own limits on clients that do not read. What is remembered of nonces is bounded 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from ..core.probing import PROBE, plan_of
 from ..core.target import own_path, reserved_name
 from ..errors import ClientLeft, NotFound, Refused, RequestTooLarge
 from ..errors_http import method_refused
+from ..json_answer import json_answer
 from ..lifecycle import Lifecycle
 from ..settings import Settings
 from .run import Moment, Run, abort
@@ -124,13 +124,6 @@ async def _read(receive: Receive) -> None:
 
 
 async def _respond(send: Send, document: dict[str, object]) -> None:
-    body = json.dumps(document).encode("ascii")
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [*headers, (b"content-length", b"%d" % len(body))],
-        }
-    )
+    headers, body = json_answer(document)
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
