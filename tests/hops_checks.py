@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
+from .accepting import Accepting
 from .conftest import LIMIT_SECONDS
 from .hops_clients import Calling, Http, calling
 from .hops_running import READY_PATH, RunningHop
@@ -146,33 +147,25 @@ async def seconds_until_left(
         return None
 
 
-class RawServer:
+class RawServer(Accepting):
     """An HTTP/1.1 server that breaks off at a named point: ``torn`` two events into its answer, ``mute`` before it."""
 
     def __init__(self) -> None:
+        super().__init__()
         #: Requests that were read whole, by path.
         self.requests: list[str] = []
         #: The client has the events of a torn answer, so the connection may break.
         self.seen = asyncio.Event()
         #: What accepts its connections, once it does.
         self.server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a connection, in a task that `close` ends."""
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Listen no more, and end the connections that are left."""
         if self.server is not None:
             self.server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await self._one(reader, writer):
                 pass

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .accepting import Accepting
 from .streaming import DONE, GENEROUS_SECONDS, chunk
 
 _READY = re.compile(rb"http://(127\.0\.0\.1:\d+).*admin on http://(127\.0\.0\.1:\d+)")
@@ -93,28 +94,15 @@ async def _follow(stderr: asyncio.StreamReader, log: bytearray) -> None:
 
 
 @dataclass
-class TokenServer:
+class TokenServer(Accepting):
     """A raw HTTP/1.1 server that answers each POST with *tokens* chat events, *pause* seconds apart."""
 
     tokens: int
     pause: float = 0.0
     connections: int = 0
     served: int = 0
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a connection, in a task that `stop` ends."""
-        task = asyncio.create_task(self._handle(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def stop(self) -> None:
-        """End the connections that are left."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             while await self._one(reader, writer):

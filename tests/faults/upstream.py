@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from ..accepting import Accepting
 from .ends import End, Stage
 from .steps import Keep, Step
 
@@ -37,7 +38,7 @@ class Seen:
 
 
 @dataclass
-class Upstream:
+class Upstream(Accepting):
     """The server; cells are put on and taken off while it runs."""
 
     port: int = 0
@@ -48,7 +49,6 @@ class Upstream:
     reads: dict[str, int] = field(default_factory=dict)
     #: Connections that are open.
     open: int = 0
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def put_on(self, cell: str, scripts: tuple[tuple[Step, ...], ...], *, reads: int | None = None) -> Stage:
         """Be ready for the requests of *cell*: the first is answered by the first script, and so on."""
@@ -58,19 +58,7 @@ class Upstream:
         stage = self.stages[cell] = Stage(cell)
         return stage
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a connection."""
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def stop(self) -> None:
-        """End what is open."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
