@@ -22,6 +22,8 @@ _CHAT = "/v1/chat/completions"
 _STREAMS = "/-/sse-proxy/streams"
 _KEPT = {"X-SSE-Resume": "on"}
 _EVENT_ID = re.compile(r"^id: (\S+)$", re.MULTILINE)
+#: Where everything happens at once, a stream may run into a timeout of a second or two.
+_TRIES = 5
 Call = Callable[[httpx.AsyncClient], Awaitable[object]]
 
 
@@ -80,12 +82,19 @@ async def _stopped(client: httpx.AsyncClient) -> None:
 
 
 async def _replayed(client: httpx.AsyncClient) -> None:
-    """A client that lacks the end of its stream, and then has it all and asks once more."""
-    headers = await chat(client, headers=_KEPT, tokens=20, rate=0)
-    where, name = headers["location"], headers["x-stream-id"]
-    rest = await client.get(where, headers={"Last-Event-ID": f"{name}.3"})
-    last = _EVENT_ID.findall(rest.text)[-1]
-    await client.get(where, headers={"Last-Event-ID": last})
+    """A client that lacks the end of its stream, and then has it all and asks once more.
+
+    Raises:
+        RuntimeError: no stream has such an end, each time.
+    """
+    for _ in range(_TRIES):
+        headers = await chat(client, headers=_KEPT, tokens=20, rate=0)
+        where, name = headers["location"], headers["x-stream-id"]
+        rest = await client.get(where, headers={"Last-Event-ID": f"{name}.3"})
+        if ids := _EVENT_ID.findall(rest.text):
+            await client.get(where, headers={"Last-Event-ID": ids[-1]})
+            return
+    raise RuntimeError(f"nothing follows the third event: {rest.status_code} {rest.text[:200]}")
 
 
 async def _joined(client: httpx.AsyncClient) -> None:
