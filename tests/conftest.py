@@ -6,7 +6,10 @@ them where it may; under ``CI=true`` a missing one is a failure, on a developer'
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import socket
 import sys
@@ -59,9 +62,20 @@ def require_component(name: str) -> str:
     pytest.skip(message)
 
 
+# Below the ports that the kernel gives out by itself (32768 and up): no socket bound to port 0 and no connection that
+# goes out can take one between its being found here and its being used. A cluster's node has a second one 10,000 above.
+_PORTS = range(12_000, 20_000)
+# Each worker of a run has ports of its own, and runs beside each other begin at different ones.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_SHARE = len(_PORTS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_FIRST = random.SystemRandom().randrange(_SHARE)
+_candidates = (_PORTS[_WORKER * _SHARE + number % _SHARE] for number in itertools.count(_FIRST))
+
+
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago, for programs that cannot be told to use port 0."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nobody uses and that is given out once, for programs that need a number."""
+    for port in _candidates:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the candidates never end")

@@ -50,8 +50,7 @@ class RedisServer:
         if authority is not None:
             authority.cert_pem.write_to_path(directory / "ca.pem")
             authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
-        # A cluster's node has a second port, 10,000 above.
-        self.port = next(port for port in iter(free_port, None) if port < 55_000)
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
