@@ -83,6 +83,30 @@ def test_fast_path_for_each_event_in_a_chunk_of_its_own(
     assert lived(pipeline(dialect, ids=ids), chunks, dialect) == slow
 
 
+def test_what_is_held_is_told_on_both_paths() -> None:
+    """Nothing behind whole events, whichever way they took; all that came of one that is not."""
+    of_body = pipeline("generic")
+    held = []
+    for chunk in (b"data: 1\n\n", b"data: 2\n\n", b"data: 3\r\n\r\n", b"data:", b" 45", b"\n", b"\ndata", b": 6\n\n"):
+        of_body.feed(chunk)
+        held.append(of_body.held_bytes)
+    assert held == [0, 0, 0, 5, 8, 8, 4, 0]  # without line ends
+
+
+@settings(max_examples=examples(250), deadline=None)
+@given(body=BODIES, places=cuts())
+def test_what_is_held_is_told_the_same_in_any_split(body: tuple[str, bytes], places: list[int]) -> None:
+    """The fast path holds nothing, so it does not look; byte by byte everything is looked at."""
+    dialect, stream = body
+    assume(survived(dialect, stream))
+    quick, thorough = pipeline(dialect), pipeline(dialect)
+    for chunk in chunked(stream, places):
+        quick.feed(chunk)
+        for at in range(len(chunk)):
+            thorough.feed(chunk[at : at + 1])
+        assert quick.held_bytes == thorough.held_bytes
+
+
 @pytest.mark.parametrize("dialect", ALL)
 def test_fast_path_after_anything_that_spoils_it(dialect: str) -> None:
     """Whatever came just before: a canonical chunk is taken for that only where an event may begin."""

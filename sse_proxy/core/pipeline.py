@@ -125,8 +125,8 @@ class Pipeline:
 
     @property
     def held_bytes(self) -> int:
-        """How much is held of an event whose end has not come."""
-        return self._framer.held_bytes + self._reader.held_bytes
+        """How much is held of an event whose end has not come; asked after each event that is rewritten."""
+        return 0 if self._fast else self._framer.held_bytes + self._reader.held_bytes
 
     @property
     def over(self) -> bool:
