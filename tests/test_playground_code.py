@@ -25,7 +25,6 @@ from .test_playground_page import QUICK, READY
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STATIC = Path(sse_proxy.__file__).parent / "playground" / "static"
-EXAMPLES = Path(__file__).parent.parent / "examples" / "frontend"
 JS = Path(__file__).parent / "js"
 
 #: Dialect -> the tabs whose code is run; each prints the answer, as text or, by curl, as it is on the wire.
@@ -142,12 +141,6 @@ async def test_the_code_runs_as_it_stands(url: str, driver: Driver, tmp_path: Pa
     # A bridge takes nothing but a prompt, so that its answer has the mock's usual length.
     usual = {("tokens", "fetch"), ("tokens", "vue")}
     assert printed == {job: expected_text("openai_chat", 20 if job in usual else 8) for job in printed}
-
-
-@pytest.mark.parametrize("name", ["eventSource.js", "fetchStream.js", "useStreamingChat.tsx"])
-async def test_the_frontends_are_the_examples(name: str) -> None:
-    """Byte for byte those that other tests run in a browser."""
-    assert (STATIC / name).read_bytes() == (EXAMPLES / name).read_bytes()
 
 
 async def test_what_does_not_fit_says_so(url: str, driver: Driver) -> None:
