@@ -108,11 +108,10 @@ class Page {
     this.figures.follow(this.lanes[1].requestId);
     this.#touch();
     this.#table();
-    const heads = this.views.map((view, at) => `${this.names[at]}: ${view.parts.head.textContent}`);
     requestAnimationFrame(() => {
       if (turn !== this.#turn) return; // the next run has begun
-      byId("status").textContent = this.views.map((view, at) => `${this.names[at]}: ${view.parts.head.textContent}.`).join(" ");
-      byId("status").dataset.done = String(heads.length);
+      byId("status").textContent = this.views.map((view, at) => `${this.names[at]}: ${view.said}.`).join(" ");
+      byId("status").dataset.done = String(this.views.length);
     });
   }
 

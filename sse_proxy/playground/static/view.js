@@ -51,6 +51,12 @@ export class LaneView {
     parent.append(this.card);
   }
 
+  // The verdict as a part of a sentence.
+  get said() {
+    const { head, more } = this.parts;
+    return [head.textContent, more.textContent].filter(Boolean).join(", ");
+  }
+
   // `now` and `heartbeatSeconds` as in `verdict`.
   show(lane, now, heartbeatSeconds) {
     const { tone, sign, head, more } = verdict(lane, now, heartbeatSeconds);
