@@ -37,6 +37,8 @@ class _Config(uvicorn.Config):
     max_connections = 0
     #: Gets the status of each answer that no application gave, as there was no request.
     count_unasked: Callable[[int], None] | None = None
+    #: Called for each connection for which there was no room.
+    count_turned_away: Callable[[], None] | None = None
 
 
 class StartupFailed(RuntimeError):
@@ -48,6 +50,7 @@ class Listener(uvicorn.Server):
 
     *lifespan* as in uvicorn: with ``on`` an app that does not start is an error. *is_public*: TLS as in *settings*.
     *ledger*: where is counted what waits for clients. *count_unasked*: gets the status of what no app has answered.
+    *count_turned_away*: is called for each connection above the limit.
 
     Raises:
         SettingsError: a TLS file does not hold what it should.
@@ -63,10 +66,12 @@ class Listener(uvicorn.Server):
         is_public: bool = False,
         ledger: Ledger | None = None,
         count_unasked: Callable[[int], None] | None = None,
+        count_turned_away: Callable[[], None] | None = None,
     ) -> None:
         config = _config(app, settings, lifespan=lifespan, is_public=is_public)
         config.ledger = ledger
         config.count_unasked = count_unasked
+        config.count_turned_away = count_turned_away
         config.max_connections = connections_limit() if is_public else 0  # the admin port has what is spare
         super().__init__(config)
         self.address: Address = address_of(listening)
