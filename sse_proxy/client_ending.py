@@ -90,6 +90,11 @@ class EndableProtocol(HttpToolsProtocol):
         if (count := getattr(self.config, "count_unasked", None)) is not None:
             count(status)
 
+    def _count_turned_away(self) -> None:
+        """Count a connection for which there is no room."""
+        if (count := getattr(self.config, "count_turned_away", None)) is not None:
+            count()
+
     def _linger(self) -> None:
         """The connection is closing: give it so long."""
         self._unset_keepalive_if_required()

@@ -79,6 +79,7 @@ class ClientProtocol(EndableProtocol):
         if 0 < getattr(self.config, "max_connections", 0) < len(self.connections):
             turn_away(transport, self.server_state.default_headers)
             self._count(503)
+            self._count_turned_away()
             self._linger()
         else:
             self._expect_request()

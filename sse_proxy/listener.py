@@ -11,15 +11,17 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from .client_protocol import ClientProtocol
+from .client_protocol import HEAD_SECONDS, ClientProtocol
 from .core.ledger import Ledger
 from .settings import Settings, SettingsError
-from .sockets import BACKLOG, Address, address_of, connections_limit
+from .sockets import BACKLOG, Address, address_of, connections_limit, told_above
+from .tls_server import TLSServer
 
 __all__ = ["FLUSH_SECONDS", "Listener", "StartupFailed"]
 
@@ -37,6 +39,8 @@ class _Config(uvicorn.Config):
     max_connections = 0
     #: Gets the status of each answer that no application gave, as there was no request.
     count_unasked: Callable[[int], None] | None = None
+    #: Called for each connection for which there was no room.
+    count_turned_away: Callable[[], None] | None = None
 
 
 class StartupFailed(RuntimeError):
@@ -48,6 +52,7 @@ class Listener(uvicorn.Server):
 
     *lifespan* as in uvicorn: with ``on`` an app that does not start is an error. *is_public*: TLS as in *settings*.
     *ledger*: where is counted what waits for clients. *count_unasked*: gets the status of what no app has answered.
+    *count_turned_away*: is called for each connection above the limit, in its TLS handshake or after it.
 
     Raises:
         SettingsError: a TLS file does not hold what it should.
@@ -63,10 +68,12 @@ class Listener(uvicorn.Server):
         is_public: bool = False,
         ledger: Ledger | None = None,
         count_unasked: Callable[[int], None] | None = None,
+        count_turned_away: Callable[[], None] | None = None,
     ) -> None:
         config = _config(app, settings, lifespan=lifespan, is_public=is_public)
         config.ledger = ledger
         config.count_unasked = count_unasked
+        config.count_turned_away = count_turned_away
         config.max_connections = connections_limit() if is_public else 0  # the admin port has what is spare
         super().__init__(config)
         self.address: Address = address_of(listening)
@@ -125,9 +132,11 @@ class Listener(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # Newer versions of uvicorn exit, which would end the event loop in the middle of the other listeners.
         with contextlib.suppress(SystemExit):
-            await super().startup(sockets)
+            await super().startup([] if self.config.ssl else sockets)
         if not self.started:
             raise StartupFailed("the application did not start")
+        if self.config.ssl:
+            self.servers.append(self._with_tls(self.config.ssl))  # type: ignore[arg-type]  # it is only closed
         self._is_up.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -142,6 +151,23 @@ class Listener(uvicorn.Server):
         for connection in self._connections:
             connection.abort()
         await super().shutdown(sockets)
+
+    def _with_tls(self, context: ssl.SSLContext) -> TLSServer:
+        """What accepts connections in uvicorn's stead, and tells it of them after the handshake, as ever."""
+        return TLSServer(
+            self._listening,
+            context,
+            partial(ClientProtocol, self.config, self.server_state, self.lifespan.state),
+            has_room=self._has_room,
+            turned_away=self.config.count_turned_away,  # type: ignore[attr-defined]  # `_Config`
+            # The longest head there may be: one that a client does not begin is no better than one it does not end.
+            handshake_seconds=min(HEAD_SECONDS, self.config.timeout_keep_alive),
+        )
+
+    def _has_room(self, handshakes: int) -> bool:
+        """Whether one more connection may begin its TLS handshake beside so many *handshakes*."""
+        limit = int(self.config.max_connections)  # type: ignore[attr-defined]  # `_Config`
+        return limit == 0 or len(self.server_state.connections) + handshakes < limit + told_above(limit)
 
     @property
     def _connections(self) -> list[ClientProtocol]:

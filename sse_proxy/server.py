@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 from starlette.types import ASGIApp
 
+from .core.admission import Refusal
 from .core.ledger import Ledger
 from .drain import drain
 from .lifecycle import Lifecycle
@@ -81,9 +82,7 @@ async def serve(
     with contextlib.ExitStack() as stack:
         for _app, listening in extra:
             stack.callback(listening.close)
-        public, *others = _listeners(
-            traffic, admin, settings, extra, stack, lifecycle.ledger, partial(metrics.request, "gate")
-        )
+        public, *others = _listeners(traffic, admin, settings, extra, stack, lifecycle.ledger, metrics)
         signals = stack.enter_context(_Signals(stop or asyncio.Event()))
         async with background(_look(metrics, lifecycle)):
             try:
@@ -131,7 +130,7 @@ def _listeners(
     extra: Sequence[tuple[ASGIApp, socket.socket]],
     stack: contextlib.ExitStack,
     ledger: Ledger,
-    count: Callable[[int], None],
+    metrics: Metrics,
 ) -> list[Listener]:
     """The public listener, the admin one if there is one, the extra ones; their sockets are closed by *stack*."""
     public = listen(
@@ -142,7 +141,18 @@ def _listeners(
         stall_timeout_seconds=settings.client_stall_timeout_seconds + _KERNEL_GRACE_SECONDS,
     )
     stack.callback(public.close)
-    listeners = [Listener(traffic, public, settings, lifespan="on", is_public=True, ledger=ledger, count_unasked=count)]
+    listeners = [
+        Listener(
+            traffic,
+            public,
+            settings,
+            lifespan="on",
+            is_public=True,
+            ledger=ledger,
+            count_unasked=partial(metrics.request, "gate"),
+            count_turned_away=partial(metrics.refused, Refusal.OPEN_FILES),
+        )
+    ]
     if admin is not None:
         private = listen(settings.admin_host, settings.admin_port, name="admin_port")
         stack.callback(private.close)

@@ -16,7 +16,7 @@ from .settings import SettingsError
 
 __all__ = [
     "BACKLOG", "OUT_OF_DESCRIPTORS", "Address", "address_of", "connections_limit", "format_address", "listen",
-    "raise_open_files_limit", "reset_when_closed",
+    "raise_open_files_limit", "reset_when_closed", "told_above",
 ]  # fmt: skip
 
 #: Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn (4096 by default).
@@ -30,6 +30,9 @@ OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 #: For everything but clients and their upstream connections, idle ones of these included.
 _SPARE_DESCRIPTORS = 128
+
+#: Of the spare ones, for clients that shake hands to be told that there is no room for them.
+_TOLD_DESCRIPTORS = 32
 
 #: What an option of a socket can hold.
 _MAX_INT = 2**31 - 1
@@ -114,6 +117,14 @@ def connections_limit() -> int:
     if soft == resource.RLIM_INFINITY:
         return 0
     return max(1, (soft - min(_SPARE_DESCRIPTORS, soft // 3)) // 2)
+
+
+def told_above(limit: int) -> int:
+    """How many connections above *limit*, which is `connections_limit`'s, may shake hands to be told of it.
+
+    They have no upstream connection, and with them three quarters of what is spare are left.
+    """
+    return min(_TOLD_DESCRIPTORS, limit // 4)
 
 
 def reset_when_closed(handle: socket.socket | TransportSocket) -> None:

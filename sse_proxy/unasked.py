@@ -13,6 +13,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from uuid import uuid4
 
+from .core.admission import MESSAGES, Refusal
 from .errors import Refused, SSEProxyError
 from .errors_http import error_response, render_plain
 
@@ -30,7 +31,7 @@ def turn_away(transport: asyncio.Transport, headers: Iterable[tuple[bytes, bytes
     with suppress(OSError):  # closing on what was not read is a reset, which may overtake the answer
         handle.recv(_UNREAD_BYTES, socket.MSG_DONTWAIT)
     handle.detach()
-    refuse(transport, Refused("the proxy is at its limit of connections"), headers)
+    refuse(transport, Refused(MESSAGES[Refusal.OPEN_FILES]), headers)
 
 
 def refuse(transport: asyncio.Transport, error: SSEProxyError, headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -33,6 +33,7 @@ FLOORS = (
         "replay",
         "sockets",
         "standins",
+        "tls_server",
         "unasked",
         "tracing",
         "upstream",

@@ -41,12 +41,15 @@ class Process:
 
 
 @contextlib.contextmanager
-def process(tmp_path: Path, *, stdin: int = subprocess.DEVNULL, **settings: Any) -> Iterator[Process]:
-    """Start the app as a process, and see to it that it ends."""
+def process(
+    tmp_path: Path, *, stdin: int = subprocess.DEVNULL, open_files: int = 0, **settings: Any
+) -> Iterator[Process]:
+    """Start the app as a process, and see to it that it ends; with so many *open_files*, 0: what the shell has."""
     ports = tmp_path / "ports.json"
     arguments = [f"{name}={value}" for name, value in settings.items()]
+    limited = ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh"] if open_files else []
     popen = subprocess.Popen(
-        [sys.executable, "-m", "tests.server_app", str(ports), *arguments],
+        [*limited, sys.executable, "-m", "tests.server_app", str(ports), *arguments],
         cwd=ROOT,
         stdin=stdin,
         stdout=subprocess.DEVNULL,

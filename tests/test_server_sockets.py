@@ -154,8 +154,16 @@ async def test_what_the_server_answers_without_a_request_is_counted_and_logged(
 ) -> None:
     """No application sees it: neither a mistake in a head nor a connection that is turned away."""
     counted: list[int] = []
+    turned_away: list[str] = []
     with sockets.listen("127.0.0.1", 0) as listening:
-        listener = Listener(StreamApp(Lifecycle()), listening, Settings(), lifespan="off", count_unasked=counted.append)
+        listener = Listener(
+            StreamApp(Lifecycle()),
+            listening,
+            Settings(),
+            lifespan="off",
+            count_unasked=counted.append,
+            count_turned_away=lambda: turned_away.append("one"),
+        )
         await listener.start()
         async with Client.to(listener.address) as client:
             client.writer.write(b"nonsense\r\n\r\n")
@@ -167,4 +175,5 @@ async def test_what_the_server_answers_without_a_request_is_counted_and_logged(
                 assert b" 503 " in await second.rest()
         await listener.stop()
     assert counted == [400, 503]
+    assert turned_away == ["one"]
     assert [text.count("answered by the server itself") for text in caplog.messages].count(1) == 2

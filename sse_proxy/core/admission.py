@@ -17,12 +17,13 @@ __all__ = ["MESSAGES", "Admission", "Place", "Refusal"]
 
 
 class Refusal(StrEnum):
-    """Why a stream was refused; the label values of ``sse_proxy_refusals_total``."""
+    """Why a stream was refused, or the last a connection; the label values of ``sse_proxy_refusals_total``."""
 
     MAX_STREAMS = "max_streams"
     MAX_STREAMS_PER_CLIENT = "max_streams_per_client"
     MAX_BUFFER_BYTES = "max_buffer_bytes"
     EVENT_LOOP_LAG = "event_loop_lag"
+    OPEN_FILES = "open_files"
 
 
 #: What the client is told.
@@ -31,6 +32,7 @@ MESSAGES = {
     Refusal.MAX_STREAMS_PER_CLIENT: "too many streams at once for this client",
     Refusal.MAX_BUFFER_BYTES: "the proxy has no memory left for more requests",
     Refusal.EVENT_LOOP_LAG: "the proxy is too busy for more streams",
+    Refusal.OPEN_FILES: "the proxy is at its limit of connections",
 }
 
 

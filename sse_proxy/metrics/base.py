@@ -83,7 +83,7 @@ class Metrics(Protocol):
         """Count one answer to a request for a kept stream."""
 
     def refused(self, reason: Refusal) -> None:
-        """Count one stream, or one reader of a kept one, that was not let in."""
+        """Count one stream, reader of a kept one, or (``OPEN_FILES``) connection that was not let in."""
 
     def holds(self, ledger: Ledger) -> None:
         """What is held in buffers is counted in *ledger*."""

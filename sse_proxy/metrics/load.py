@@ -16,7 +16,9 @@ class LoadSeries:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._refusals = LabelSets(
-            Counter("sse_proxy_refusals_total", "Streams refused with 503, by reason.", ["reason"], registry=registry),
+            Counter(
+                "sse_proxy_refusals_total", "Streams and connections refused, by reason.", ["reason"], registry=registry
+            ),
             [(reason.value,) for reason in Refusal],
         )
         # "live": what a process held is gone with it.
