@@ -24,6 +24,7 @@ from bench.soak.processes import Metrics
 from bench.soak.reading import BodyReading, EventReading, LineReading
 from bench.soak.script import Write, ask_of, script
 from sse_proxy.demo.apis import APIS
+from sse_proxy.outcome import Outcome
 
 _MANY = range(3000)
 
@@ -204,6 +205,23 @@ def test_an_ending_that_may_not_be_is_found(verdict: Verdict) -> None:
     """Whatever the proxy has counted."""
     books, _ = _books(verdict=verdict)
     assert books.fault_count == 1
+
+
+@pytest.mark.parametrize(
+    ("statuses", "may_be"),
+    [([200, 200, 503], True), ([200, 200], False), ([503], False)],
+    ids=["refused when it came back", "let in", "refused at once"],
+)
+def test_a_reader_that_a_drain_refuses_has_left(statuses: list[int], may_be: bool) -> None:
+    """Its stream runs on until nobody has listened for long enough: `client_disconnected`, but not for any other."""
+    wanted = _first(Fault.NONE, Kind.RESUME)
+    verdict = Verdict.TOLD if statuses[-1] == 503 else Verdict.WHOLE
+    books, visits = Books(disturbed=lambda _began, _ended: frozenset({None, Outcome.DRAINED})), len(statuses)
+    books.add(Result(errand=wanted, name="a", began=1, verdict=verdict, statuses=statuses, requests=visits, events=5))
+    line = {"request_id": "a.1", "route": "openai_chat", "dialect": "openai_chat", "events": 5}
+    books.read([line | {"outcome": "client_disconnected"}])
+    books.close()
+    assert (not books.faults) is may_be
 
 
 def test_a_disturbance_excuses_an_error_and_no_silence() -> None:

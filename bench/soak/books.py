@@ -144,6 +144,8 @@ class Books:
             allowed |= {None}
         if _is_refused(result):
             allowed |= {None, Outcome.REJECTED}
+            if errand.kind is Kind.RESUME and 200 in result.statuses:
+                allowed |= {Outcome.CLIENT_DISCONNECTED}  # it has left, and does not ask again
         if result.is_late:
             allowed |= {Outcome.CLIENT_DISCONNECTED}  # nobody listened for longer than is waited
         if errand.kind is Kind.BRIDGE and errand.fault.is_of_client:

@@ -31,7 +31,7 @@ class Result:
     """What became of an errand.
 
     *statuses*: of all answers that came, by the path that was asked: more than one where a reader came back.
-    *is_late*: its reader was heard again when nothing had to be kept any more: its own fault, or the machine's.
+    *is_late*: its reader had read nothing for so long that nothing had to be kept: its own fault, or the machine's.
     *events*: of the upstream's, that came; None where a client cannot count them, unless it got all: in framings
     without, and where a bridge tells them in words of its own.
     """

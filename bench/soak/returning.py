@@ -54,7 +54,7 @@ class _Reader:
         self._place = place
         self._result = result
         self._path = ""
-        self._left_at = self._heard_at = time.monotonic()
+        self._heard_at = time.monotonic()
         self._dice = random.Random(errand.number)  # noqa: S311  when it leaves
 
     async def visit(self) -> bool:
@@ -72,16 +72,19 @@ class _Reader:
             finally:
                 self.reading.cut()
                 if answer.status is not None:
-                    self._note(answer.status)
+                    result.statuses.append(answer.status)
         return not has_left and self._judged(answer)
 
-    def _note(self, status: int) -> None:
-        """It was heard, and leaves."""
-        result = self._result
-        away_seconds = self._heard_at - self._left_at if result.statuses else 0.0
-        result.is_late = result.is_late or away_seconds > self._place.kept_seconds
-        result.statuses.append(status)
-        self._left_at = time.monotonic()
+    def _heard(self, *, is_back: bool) -> None:
+        """Something came, on a new connection if it *is_back*.
+
+        From the last that it has read, and not from when it has left: where this process was kept from reading, its
+        stream may have ended long before that.
+        """
+        now = time.monotonic()
+        if is_back and now - self._heard_at > self._place.kept_seconds:
+            self._result.is_late = True
+        self._heard_at = now
 
     async def _stay(self, answer: Answer, reader: asyncio.StreamReader, seconds: float | None) -> bool:
         """Whether it has left before the end; it does not without a place to come back to."""
@@ -105,8 +108,7 @@ class _Reader:
 
     async def _read(self, answer: Answer, reader: asyncio.StreamReader) -> None:
         while not answer.is_complete and (data := await reader.read(_READ_BYTES)):
-            if answer.status is None:
-                self._heard_at = time.monotonic()
+            self._heard(is_back=answer.status is None and bool(self._result.statuses))
             payload = answer.feed(data)
             if answer.status == 200:
                 self._path = answer.headers.get("location", self._path)
