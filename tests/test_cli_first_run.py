@@ -230,7 +230,7 @@ async def test_the_log_tells_the_same_in_one_record() -> None:
     assert ready["metrics"] == f"http://127.0.0.1:{process.admin_port}/metrics"
     assert ready["url"] == f"http://127.0.0.1:{process.port}"
     [warning] = [record for record in records if record["level"] == "warning"]
-    assert warning["event"].startswith("heartbeat_seconds is 30 or more")
+    assert warning["event"].startswith("heartbeat_seconds is 20 or more")
 
 
 def test_on_a_terminal_the_banner_takes_its_place() -> None:
