@@ -10,6 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from sse_proxy.core.dialects import DIALECTS, GENERIC
 from sse_proxy.core.probing import PROBE
 from sse_proxy.core.repair_kinds import REPAIR_KINDS
+from sse_proxy.core.target import HOME
 from sse_proxy.metrics.base import Resumed
 from sse_proxy.metrics.prometheus import PrometheusMetrics
 from sse_proxy.metrics.series import MAX_LABEL_SETS, OTHER
@@ -91,7 +92,8 @@ def _labels(registry: CollectorRegistry) -> Iterator[tuple[str, str]]:
     yield "`outcome`", "those of [Outcomes](outcomes.md)"
     yield "`result`", "those of [Answers to who comes back](#answers-to-who-comes-back)"
     routes = (
-        f"a dialect's name; `{PROBE}`; `resume` (`/-/sse-proxy/{STREAMS}`); `gate`: answered before the app; `{OTHER}`"
+        f"a dialect's name; `resume` (`/-/sse-proxy/{STREAMS}`); `{PROBE}`; `{HOME}`; `gate`: answered before the app; "
+        f"`{OTHER}`"
     )
     yield "`route`", routes
     yield "`type`", f"{listed(sorted(known['type']))} from the start; `cached_input`, `reasoning_output` where told"

@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from .conftest import LIMIT_SECONDS
 
@@ -20,6 +21,7 @@ __all__ = ["HIDE", "SHOW", "Terminal", "screen_of"]
 #: What hides and shows the cursor.
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
+_PROGRAM = (sys.executable, "-m", "sse_proxy")
 _DEMO = ("demo", "--port", "0", "--admin-port", "0")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -45,16 +47,24 @@ def screen_of(written: str) -> list[str]:
 class Terminal:
     """``sse-proxy demo`` on a pseudo-terminal; what it writes is read at once, so that it never has to wait.
 
-    Another *command* in its place; *environ*: variables besides the test's own.
+    Another *command* in its place, or another *program*; *environ*: variables besides the test's own.
     """
 
-    def __init__(self, *flags: str, command: Sequence[str] = _DEMO, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *flags: str,
+        command: Sequence[str] = _DEMO,
+        environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = _PROGRAM,
+        cwd: Path | None = None,
+    ) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 100))
         # It has that size, and not the one that somebody else's process was started with.
         inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "sse_proxy", *command, *flags],
+            [*program, *command, *flags],
+            cwd=cwd,
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -85,6 +95,12 @@ class Terminal:
             )
         assert found, self.written
         return found
+
+    def type(self, text: str) -> int:
+        """Press keys; return how much was written before."""
+        before = len(self.written)
+        os.write(self._master, text.encode())
+        return before
 
     def resize(self, rows: int, columns: int) -> None:
         """Make the terminal another size, as a window manager does."""

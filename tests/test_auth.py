@@ -135,6 +135,24 @@ def test_a_known_credential_lets_in_and_goes_no_further(path: Path, headers: Hea
     assert kept == expected
 
 
+@pytest.mark.parametrize("token", [b"one", b"two", b"three", b"none"])
+def test_a_token_is_compared_with_every_entry_in_constant_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, token: bytes
+) -> None:
+    """The time tells neither how much of it was right nor where in the file it stands."""
+    path.write_text("one\ntwo\nthree\n")
+    tokens = TokenFile(path)
+    compared: list[bytes] = []
+
+    def compare(known: bytes, given: bytes) -> bool:
+        compared.append(known)
+        return known == given
+
+    monkeypatch.setattr("sse_proxy.auth.hmac.compare_digest", compare)
+    assert tokens.knows(token, 0.0) is (token != b"none")
+    assert sorted(compared) == sorted(hashlib.sha256(name).digest() for name in (b"one", b"two", b"three"))
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -176,6 +176,14 @@ def test_another_mistake_is_told_alone() -> None:
             {"bridge": ("/chat=/v1/chat/completions",), "bridge_model": "m"},
             "routes      1, bridges at /chat",
         ),
+        ({"playground": True}, "playground  http://127.0.0.1:7070/-/sse-proxy/"),
+        ({"probe": True}, "probe       sse-proxy doctor http://127.0.0.1:7070"),
+        ({"tracing": True}, "tracing     OpenTelemetry, over OTLP"),
+        ({"max_streams": 5}, "limits      max_streams 5"),
+        (
+            {"max_streams_per_client": 2, "max_request_bytes": 99},
+            "limits      max_streams_per_client 2, max_request_bytes 99",
+        ),
         ({}, "metrics     http://127.0.0.1:7071/metrics (streams: sse-proxy top --admin http://127.0.0.1:7071)"),
     ],
 )
@@ -193,6 +201,24 @@ def test_the_banner_has_no_metrics_without_an_admin_port() -> None:
     assert facts(settings, proxy="http://h", admin=None)["metrics"] is None
 
 
+def test_what_is_off_has_no_line() -> None:
+    """So that the banner stays short."""
+    rows = banner(Settings(upstream="http://llm:8000"), **FACTS)
+    assert not [row for row in rows if row.split()[0] in {"limits", "playground", "probe", "tracing", "routes", "CORS"}]
+
+
+def test_the_facts_say_what_is_on() -> None:
+    """With the addresses to open, for who reads the log with a machine."""
+    told = facts(Settings(upstream="http://llm:8000"), **FACTS)
+    off = (told["playground"], told["probe"], told["limits"], told["tracing"])
+    assert off == (None, None, {}, False)
+    settings = Settings(upstream="http://llm:8000", playground=True, probe=True, max_streams=5, tracing=True)
+    told = facts(settings, **FACTS)
+    assert told["playground"] == "http://127.0.0.1:7070/-/sse-proxy/"
+    assert told["probe"] == "http://127.0.0.1:7070/-/sse-proxy/probe"
+    assert (told["limits"], told["tracing"]) == ({"max_streams": 5}, True)
+
+
 async def test_the_log_tells_the_same_in_one_record() -> None:
     """For machines: what is on, and where to scrape; the risks before it, once each."""
     flags = ("--heartbeat-seconds", "40", "--resume", "memory")
@@ -204,7 +230,7 @@ async def test_the_log_tells_the_same_in_one_record() -> None:
     assert ready["metrics"] == f"http://127.0.0.1:{process.admin_port}/metrics"
     assert ready["url"] == f"http://127.0.0.1:{process.port}"
     [warning] = [record for record in records if record["level"] == "warning"]
-    assert warning["event"].startswith("heartbeat_seconds is 30 or more")
+    assert warning["event"].startswith("heartbeat_seconds is 20 or more")
 
 
 def test_on_a_terminal_the_banner_takes_its_place() -> None:
@@ -218,19 +244,3 @@ def test_on_a_terminal_the_banner_takes_its_place() -> None:
     assert url
     assert "ready: http" in terminal.written
     assert "\x1b" not in terminal.written
-
-
-def test_the_shell_completes_commands_and_flags() -> None:
-    """With click's own script, as the help says."""
-
-    def completed(words: str) -> list[str]:
-        environ = {"_SSE_PROXY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-        run = CliRunner(env=environ).invoke(main, [], prog_name="sse-proxy")
-        return [line.partition(",")[2] for line in run.stdout.splitlines()]
-
-    assert "serve" in completed("sse-proxy ")
-    assert completed("sse-proxy tai") == ["tail"]
-    assert "--openai" in completed("sse-proxy tail --ope")
-    assert "_SSE_PROXY_COMPLETE=bash_source sse-proxy" in CliRunner().invoke(main, ["--help"]).stdout
-    script = CliRunner(env={"_SSE_PROXY_COMPLETE": "bash_source"}).invoke(main, [], prog_name="sse-proxy")
-    assert "complete -o nosort -F _sse_proxy_completion sse-proxy" in script.stdout

@@ -25,6 +25,21 @@ def test_the_table_of_metrics_is_the_exporters() -> None:
     ] == rows
 
 
+def test_both_pages_tell_what_is_counted_at_the_end() -> None:
+    """The exporter's own words and the page's agree on which metrics lag behind a long stream."""
+    late = re.findall(r"^\| `(sse_proxy_\w+)` .*\bof finished streams", _TEXT, re.MULTILINE)
+    assert len(late) > 2
+    assert [name for name, (_, help_text, _, _) in families().items() if "of finished streams" in help_text] == late
+
+
+def test_both_pages_have_the_same_routes() -> None:
+    """Those of the reference, of which tests/test_docs_reference.py says that they are the code's."""
+    [row] = re.findall(r"^\| `route` \| (.*) \|$", (_DOCS / "reference" / "metrics.md").read_text(), re.MULTILINE)
+    [told] = re.findall(r"`route` is the name of an API, or (.*?);", _TEXT, re.DOTALL)
+    words = re.compile(r"`(\w+)`")
+    assert set(words.findall(row)) == set(words.findall(told)) >= {"probe", "playground", "gate", "resume", "other"}
+
+
 def test_the_number_of_series_is_counted() -> None:
     """What it says of a fresh process is the sum of the table."""
     assert f"**{sum(series for _, _, _, series in families().values())}** of ours" in _TEXT

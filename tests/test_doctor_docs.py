@@ -11,13 +11,24 @@ from click.testing import CliRunner
 import sse_proxy.doctor
 from sse_proxy.cli import main
 from sse_proxy.core.probing import Plan
+from sse_proxy.doctor.hop import Hop
 from sse_proxy.doctor.hop_table import HOPS
 from sse_proxy.probe import MAX_PER_CLIENT, MAX_PROBES
 
 from .test_doctor_chains import CHAINS, EXPECTED
 
 _PACKAGE = Path(sse_proxy.doctor.__file__).parent
-_PAGE = (Path(__file__).parent.parent / "docs" / "doctor.md").read_text()
+_DOCS = Path(__file__).parent.parent / "docs"
+_PAGE, _HOPS_PAGE = (_DOCS / "doctor.md").read_text(), (_DOCS / "hops.md").read_text()
+#: Hops that have a longer name there.
+_ON_THE_OTHER_PAGE = {
+    "Amazon CloudFront": "CloudFront",
+    "Amazon API Gateway": "API Gateway",
+    "Google Cloud load balancer": "Google external ALB",
+    "Azure load balancer": "Azure Load Balancer",
+    "Vercel": "Vercel functions",
+}
+_UNITS = {"s": 1, "min": 60}
 #: How a module names a finding: as an argument, or in one of the functions that make it.
 _IDS = re.compile(
     r'\bid="([a-z0-9.-]+)"|_blaming\(\s*case,\s*"([a-z0-9.-]+)"|_finding\("([a-z-]+)"|_limit\(\w+, "([a-z-]+)"'
@@ -55,6 +66,16 @@ def test_every_hop_is_in_the_table() -> None:
         for hop in HOPS
     ]
     assert [line for line in section("Hops that it knows").splitlines() if line.startswith("| ")][1:] == rows
+
+
+@pytest.mark.parametrize("hop", [hop for hop in HOPS if hop.cuts], ids=lambda hop: hop.name)
+def test_the_page_of_hops_tells_the_same_limits(hop: Hop) -> None:
+    """Those that the doctor blames are those that docs/hops.md says what to do about."""
+    name = _ON_THE_OTHER_PAGE.get(hop.name, hop.name)
+    told: set[float] = set()
+    for rows in re.findall(rf"^\| {re.escape(name)}[^|]*\|.*\n(?:\| \|.*\n)*", _HOPS_PAGE, re.MULTILINE):
+        told |= {float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+) (s|min)\b", rows)}
+    assert {cut.seconds for cut in hop.cuts} - told == set()
 
 
 def test_every_chain_is_in_the_table() -> None:

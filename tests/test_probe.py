@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -13,6 +14,7 @@ import pytest
 from starlette.types import Message
 
 from sse_proxy.core.framers.event_stream import Framer
+from sse_proxy.errors import ClientLeft
 from sse_proxy.lifecycle import Lifecycle
 from sse_proxy.probe import MAX_PER_CLIENT, MAX_PROBES, Probe
 from sse_proxy.settings import Settings
@@ -130,7 +132,8 @@ async def test_no_more_nonces_are_remembered_than_a_process_can_keep(proxy: Prox
             sent.append(message)
 
         scope = {"type": "http", "method": "GET", "path": PATH, "query_string": query.encode(), "headers": []}
-        await probe(scope, receive, send)
+        with contextlib.suppress(ClientLeft):  # which is what a broken connection is told as
+            await probe(scope, receive, send)
 
     for number in range(300):
         await count(f"nonce=n{number}&drop=1", [])
@@ -180,6 +183,18 @@ async def test_a_probe_is_no_stream_in_the_metrics(proxy: Proxy) -> None:
     await ask(proxy.port, target=f"{PATH}?{QUICK}")
     assert proxy.outcomes() == {}
     assert proxy.value('requests_total{code="200",route="probe"}') == 1
+
+
+async def test_a_connection_broken_on_purpose_is_no_failure_of_ours(proxy: Proxy) -> None:
+    """The doctor's ``--break-post`` counts as a client that left, not as a 500 that somebody is woken up by."""
+    async with calling(proxy.port, "POST", f"{PATH}?nonce=n1&drop=1", body=b"{}") as call:
+        assert (await call.rest(), call.complete) == (b"", False)
+
+    def counted() -> dict[str, float]:
+        return {name: value for name, value in proxy.samples().items() if name.startswith("requests_total")}
+
+    await until(lambda: bool(counted()))
+    assert counted() == {'requests_total{code="499",route="probe"}': 1}
 
 
 async def test_probes_of_one_client_are_bounded_in_number(proxy: Proxy) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sse_proxy.doctor.hop import Kind
+from sse_proxy.doctor.hop_table import HOPS
 from sse_proxy.settings import Settings, audit, risks_at_start
 from sse_proxy.settings.audit import is_loopback
 
@@ -32,9 +34,9 @@ def test_the_defaults_are_not_risky() -> None:
         ({"heartbeat_seconds": 0}, "heartbeats are off"),
         ({"heartbeat_mode": "off"}, "heartbeats are off"),
         ({"heartbeat_seconds": 2}, "heartbeat_seconds is below 5"),
-        ({"heartbeat_seconds": 30}, "heartbeat_seconds is 30 or more"),
+        ({"heartbeat_seconds": 30}, "heartbeat_seconds is 20 or more"),
         ({"commit_after_seconds": 0}, "commit_after_seconds is 0"),
-        ({"commit_after_seconds": 60}, "commit_after_seconds is 30 or more"),
+        ({"commit_after_seconds": 60}, "commit_after_seconds is 20 or more"),
         ({"drain_seconds": 25}, "drain_delay_seconds and drain_seconds"),
         ({"keep_alive_seconds": 75}, "keep_alive_seconds is 600 or less"),
     ],
@@ -70,7 +72,7 @@ def test_a_late_heartbeat_of_a_route_counts_too() -> None:
     """It is its streams that are cut."""
     route = {"path": "/v1/*", "heartbeat_seconds": 60}
     [sentence] = audit(Settings.model_validate({"routes": [route]}))
-    assert sentence.startswith("heartbeat_seconds is 30 or more")
+    assert sentence.startswith("heartbeat_seconds is 20 or more")
 
 
 def test_a_start_warns_of_what_is_not_usual() -> None:
@@ -83,6 +85,15 @@ def test_a_start_warns_of_what_is_not_usual() -> None:
 def test_a_token_file_answers_the_question_who_may() -> None:
     """Then a public address is what it is for."""
     assert audit(Settings(host="::", auth_tokens_file=TOKENS, admin_host="::", admin_token_file=TOKENS)) == []
+
+
+def test_the_limit_on_silence_is_that_of_the_doctors_table() -> None:
+    """The shortest limit that the default heartbeat survives; one table of hops, and not two."""
+    limits = {cut.seconds for hop in HOPS for cut in hop.cuts if cut.kind is Kind.IDLE}
+    shortest = min(seconds for seconds in limits if seconds > Settings().heartbeat_seconds)
+    for name in ("heartbeat_seconds", "commit_after_seconds"):
+        assert audit(Settings.model_validate({name: shortest - 0.1})) == []
+        assert len(audit(Settings.model_validate({name: shortest}))) == 1
 
 
 @pytest.mark.parametrize(

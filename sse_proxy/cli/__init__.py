@@ -97,7 +97,7 @@ def main(ctx: click.Context) -> None:
 
     Settings come from flags, then the environment (SSE_PROXY_<NAME>), then --config FILE.toml, then defaults.
 
-    Completion of commands and flags, for bash (or zsh_source, fish_source):
+    Completion of commands, flags and values, for bash (or zsh_source, fish_source):
     eval "$(_SSE_PROXY_COMPLETE=bash_source sse-proxy)"
     """
     if ctx.invoked_subcommand is None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.probing import PROBE
+from ..core.target import RESERVED_PREFIX
 from ..settings import Settings, mask
 from ..version import version
 
 __all__ = ["banner", "facts"]
+
+_LIMITS = ("max_streams", "max_streams_per_client", "max_request_bytes")
 
 
 def banner(settings: Settings, *, proxy: str, admin: str | None) -> list[str]:
@@ -19,11 +23,19 @@ def banner(settings: Settings, *, proxy: str, admin: str | None) -> list[str]:
         ("resume", _resume(settings)),
         ("access", _access(settings)),
     ]
+    if limits := _limits(settings):
+        rows.append(("limits", ", ".join(f"{name} {value}" for name, value in limits.items())))
     if settings.cors_origins:
         rows.append(("CORS", ", ".join(settings.cors_origins)))
     if routes := settings.effective_routes:
         bridges = ", ".join(route.path for route in routes if route.is_bridge)
         rows.append(("routes", f"{len(routes)}, bridges at {bridges}" if bridges else str(len(routes))))
+    if settings.playground:
+        rows.append(("playground", _page(proxy)))
+    if settings.probe:
+        rows.append(("probe", f"sse-proxy doctor {proxy}"))
+    if settings.tracing:
+        rows.append(("tracing", "OpenTelemetry, over OTLP"))
     if admin is not None:
         rows.append(("metrics", f"{admin}/metrics (streams: sse-proxy top --admin {admin})"))
     return [f"sse-proxy {version()} is ready: {proxy}", *(f"  {name:10}  {text}" for name, text in rows)]
@@ -42,7 +54,20 @@ def facts(settings: Settings, *, proxy: str, admin: str | None) -> dict[str, Any
         "auth": settings.auth_tokens_file is not None,
         "cors_origins": list(settings.cors_origins),
         "routes": len(settings.effective_routes),
+        "limits": _limits(settings),
+        "playground": _page(proxy) if settings.playground else None,
+        "probe": f"{proxy}{RESERVED_PREFIX}{PROBE}" if settings.probe else None,
+        "tracing": settings.tracing,
     }
+
+
+def _page(proxy: str) -> str:
+    return proxy + RESERVED_PREFIX
+
+
+def _limits(settings: Settings) -> dict[str, int]:
+    """Those that are off unless somebody sets them, by their names; what has a default is in the settings' table."""
+    return {name: value for name in _LIMITS if (value := getattr(settings, name))}
 
 
 def _heartbeats(settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """Flags made from the settings model, one for each setting, so that none can be forgotten.
 
-Values stay text here: the model judges them, so that a mistake reads the same wherever it was made.
+Values stay text here: the model judges them, so that a mistake reads the same wherever it was made. Hence the shell
+is told what completes them by what stands for the value in the help: its words, or a file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
+from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 
 from ..settings import FILE_ONLY, Loaded, Settings, load_settings
@@ -29,6 +31,7 @@ _METAVARS = {
     "key": "FILE",
     "upstream": "URL",
     "readiness_upstream": "tcp|PATH|off",
+    "resume": "off|memory|URL",
     "streams": "NUMBER",
     "client": "NUMBER",
     "origins": "LIST",
@@ -53,7 +56,10 @@ def setting_options(
         for name in reversed(names):
             callback = _option(name, Settings.model_fields[name])(callback)
         return click.option(
-            "--config", metavar="FILE", help="A TOML file with settings by these names, in snake_case."
+            "--config",
+            metavar="FILE",
+            shell_complete=_complete,
+            help="A TOML file with settings by these names, in snake_case.",
         )(callback)
 
     return decorate
@@ -79,7 +85,17 @@ def _option(name: str, field: FieldInfo) -> Callable[[_Callback], _Callback]:
     text = f"{field.description} {_default(field)}".rstrip()
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-    return click.option(flag, name, metavar=_metavar(name, field), multiple=_is_list(field), help=text)
+    return click.option(
+        flag, name, metavar=_metavar(name, field), multiple=_is_list(field), help=text, shell_complete=_complete
+    )
+
+
+def _complete(_ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What the shell offers for a value: files are its own business, free text is nobody's."""
+    metavar = parameter.metavar or ""
+    if metavar == "FILE":
+        return [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(word) for word in metavar.split("|") if word.islower() and word.startswith(incomplete)]
 
 
 def _is_list(field: FieldInfo) -> bool:

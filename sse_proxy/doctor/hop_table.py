@@ -102,8 +102,8 @@ HOPS: tuple[Hop, ...] = (
         name="Fastly",
         signs=(("x-served-by", "^cache-"), ("x-fastly-request-id", "")),
         cuts=(
-            Cut(Kind.FIRST_BYTE, 15, "first_byte_timeout of the backend"),
-            Cut(Kind.IDLE, 10, "between_bytes_timeout of the backend"),
+            Cut(Kind.FIRST_BYTE, 15, "first_byte_timeout of the backend; or commit_after_seconds = 10"),
+            Cut(Kind.IDLE, 10, "between_bytes_timeout of the backend, 60s; or heartbeat_seconds = 5"),
         ),
         knobs={
             "buffered": "set beresp.do_stream = true;",

@@ -80,16 +80,21 @@ class PrometheusMetrics:
         self._streams = LabelSets(
             counter("streams_total", "Streams finished, by how they ended.", "dialect", "outcome")
         )
-        self._events = LabelSets(counter("events_total", "Payload events sent to clients.", "dialect"))
+        self._events = LabelSets(counter("events_total", "Payload events of finished streams.", "dialect"))
         #: Dialects whose series are there. All of them would be hundreds of lines in every scrape of a proxy that
         #: stands in front of one server.
         self._dialects: set[str] = set()
         for dialect in _COMMON_DIALECTS:
             self._begin(dialect)
-        moved = counter("stream_bytes_total", "Bytes read from upstreams (in), sent to clients (out).", "direction")
+        moved = counter(
+            "stream_bytes_total",
+            "Bytes read from upstreams (in), sent to clients (out), of finished streams.",
+            "direction",
+        )
         self._bytes_in, self._bytes_out = moved.labels("in"), moved.labels("out")
         self._heartbeats = LabelSets(
-            counter("heartbeats_total", "Heartbeats sent to clients.", "mode"), [(mode,) for mode in _HEARTBEAT_MODES]
+            counter("heartbeats_total", "Heartbeats sent to clients, of finished streams.", "mode"),
+            [(mode,) for mode in _HEARTBEAT_MODES],
         )
         self._repairs = LabelSets(counter("repairs_total", "Repairs of malformed streams.", "kind"))
         self._tokens = LabelSets(

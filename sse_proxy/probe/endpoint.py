@@ -60,6 +60,7 @@ class Probe:
 
         Raises:
             BadRequest: a parameter is malformed or out of bounds.
+            ClientLeft: within its request; or the connection was broken for it, as it wished.
             NotFound: a path below the probe's.
             Refused: too many probes are running.
             RequestTooLarge: the body is.
@@ -82,7 +83,7 @@ class Probe:
             requests = self._count(plan.nonce)
             if plan.drop:
                 abort(scope)
-                return
+                raise ClientLeft  # it asked for that: no failure of ours in the metrics
             about: dict[str, object] = {"heartbeat_seconds": self._heartbeat_seconds, "requests": requests}
             await Run(plan, scope, arrived, about, self._lifecycle)(receive, send)
 

@@ -14,9 +14,10 @@ from .model import Settings
 
 __all__ = ["audit", "is_loopback", "risks_at_start"]
 
-# Figures of others, all defaults: the shortest idle timeouts of hops in front (Google's load balancer, Heroku, CDNs),
-# Kubernetes' terminationGracePeriodSeconds, and the longest keep-alive of a load balancer (Google's, fixed).
-_SHORTEST_IDLE_SECONDS = 30
+# Figures of others, all defaults: the shortest limit on silence that our own defaults survive (Azure's Application
+# Gateway; then 30 seconds: CDNs; Fastly's 10 is nothing to warn everybody of), Kubernetes'
+# terminationGracePeriodSeconds, and the longest keep-alive of a load balancer (Google's, fixed). All: docs/hops.md.
+_SHORT_SILENCE_SECONDS = 20
 _TERMINATION_GRACE_SECONDS = 30
 _LONGEST_KEEP_ALIVE_SECONDS = 600
 
@@ -65,7 +66,7 @@ def _has_low_heartbeats(settings: Settings) -> bool:
 
 def _has_late_heartbeats(settings: Settings) -> bool:
     given = [settings.heartbeat_seconds, *(route.heartbeat_seconds or 0 for route in settings.effective_routes)]
-    return any(seconds >= _SHORTEST_IDLE_SECONDS for seconds in given)
+    return any(seconds >= _SHORT_SILENCE_SECONDS for seconds in given)
 
 
 _Rules = tuple[tuple[Callable[[Settings], bool], str], ...]
@@ -108,22 +109,22 @@ _RULES: _Rules = (
         lambda settings: "*" in settings.trusted_proxies,
         "trusted_proxies is *: any client may forge the address that limits and logs see",
     ),
-    (_has_no_heartbeat, "heartbeats are off: hops in front cut a silent stream, many after 60 seconds, some after 30"),
+    (_has_no_heartbeat, "heartbeats are off: hops in front cut a silent stream, many after 60 seconds, some after 10"),
     (
         _has_low_heartbeats,
         "heartbeat_seconds is below 5: some SDKs give up after 300 heartbeats in a row",
     ),
     (
         _has_late_heartbeats,
-        "heartbeat_seconds is 30 or more: some hops cut a stream that is silent for 30 seconds",
+        "heartbeat_seconds is 20 or more: some hops cut a stream that is silent for 20 or 30 seconds",
     ),
     (
         lambda settings: settings.commit_after_seconds == 0,
         "commit_after_seconds is 0: no heartbeat before the upstream's first byte, so hops cut long prefills",
     ),
     (
-        lambda settings: settings.commit_after_seconds >= _SHORTEST_IDLE_SECONDS,
-        "commit_after_seconds is 30 or more: some hops give up on a response that has not begun after 30 seconds",
+        lambda settings: settings.commit_after_seconds >= _SHORT_SILENCE_SECONDS,
+        "commit_after_seconds is 20 or more: some hops give up on a response that has not begun after 20 or 30 seconds",
     ),
     (
         _drains_too_long,
