@@ -19,7 +19,7 @@ from .life_words import words
 __all__ = ["MAX_EVENT_BYTES", "CheckedLife", "body"]
 
 MAX_EVENT_BYTES = 2000
-_ENDS = {"completed": End.COMPLETE, "upstream_truncated": End.TRUNCATED, "stopped": End.CANCELLED}
+_ENDS = {"completed": End.COMPLETE, "upstream_truncated": End.TRUNCATED, "stopped": End.STOPPED}
 
 
 def body(data: bytes, *, more: bool = True) -> Message:

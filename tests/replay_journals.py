@@ -21,7 +21,7 @@ SIZES = st.integers(0, 40).flatmap(lambda n: st.lists(st.integers(0, 400), min_s
 CURSORS = st.lists(
     st.tuples(st.just(0) | st.integers(0, 41), st.integers(0, 40), st.just(50) | st.integers(1, 40)), max_size=6
 )
-TOLD = st.sampled_from([End.COMPLETE, End.ERROR, End.TRUNCATED, End.CANCELLED])
+TOLD = st.sampled_from([End.COMPLETE, End.ERROR, End.TRUNCATED, End.STOPPED, End.CANCELLED])
 HEAD = {"status": 200, "headers": [["content-type", "text/event-stream"]], "dialect": "openai_chat"}
 
 

@@ -274,7 +274,16 @@ async def test_an_error_is_part_of_the_log() -> None:
             assert call.complete
 
 
-async def test_a_stopped_stream_is_not_taken_for_whole() -> None:
+async def test_a_stopped_stream_ends_as_its_first_client_was_told() -> None:
+    """Behind the error that tells it, cleanly."""
+    async with keeping() as kept:
+        stream = await kept.stream("a", '{"error":{}}', "[DONE]")
+        stream.recording.end(End.STOPPED)
+        async with kept.get(stream) as call:
+            assert (await call.rest(), call.complete) == (stream.told("a", '{"error":{}}', "[DONE]"), True)
+
+
+async def test_a_stream_that_was_cancelled_without_a_word_is_not_taken_for_whole() -> None:
     """Its end is a connection that breaks."""
     async with keeping() as kept:
         stream = await kept.stream("a")

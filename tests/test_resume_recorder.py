@@ -173,8 +173,8 @@ async def test_a_store_that_is_down_is_told_of(bench: Bench) -> None:
     [
         (Outcome.COMPLETED, End.COMPLETE, b""),
         (Outcome.UPSTREAM_TRUNCATED, End.TRUNCATED, b""),
-        (Outcome.CLIENT_DISCONNECTED, End.CANCELLED, b"nobody was listening"),
-        (Outcome.CLIENT_STALLED, End.CANCELLED, b"nobody was listening"),
+        (Outcome.CLIENT_DISCONNECTED, End.STOPPED, b"nobody was listening"),
+        (Outcome.CLIENT_STALLED, End.STOPPED, b"nobody was listening"),
         (Outcome.STOPPED, End.ERROR, b"the process that produced this stream is gone"),
         (None, End.ERROR, b"the process that produced this stream is gone"),
         (Outcome.UPSTREAM_ERROR, End.ERROR, b""),
@@ -203,7 +203,8 @@ async def test_what_was_told_already_is_not_told_again(bench: Bench, why: str) -
     else:
         bench.stream.pipeline = Pipeline(GENERIC, state=StreamState(terminated=True), max_event_bytes=1)
     bench.recorder.finish(Outcome.STOPPED if why == "stopped" else Outcome.CLIENT_DISCONNECTED)
-    assert (bench.recording.ends, bench.recording.events) == ([(End.CANCELLED, True)], [])
+    end = End.CANCELLED if why == "over" else End.STOPPED
+    assert (bench.recording.ends, bench.recording.events) == ([(end, True)], [])
 
 
 async def test_a_response_that_never_began_is_dropped(bench: Bench) -> None:

@@ -97,12 +97,20 @@ async def test_clients_that_lose_their_line_lose_no_event(server: RedisServer) -
 
 
 async def test_a_stream_is_stopped_from_another_replica(server: RedisServer) -> None:
-    """Where its upstream's connection is not."""
+    """Where its upstream's connection is not; whoever listens is told, and then all ends cleanly."""
     upstream = Upstream(_holds)
     async with replicas(upstream, server) as (one, other), chat(one.port, headers=KEPT) as call:
         await call.until(chunk("a"))
-        assert (await ask(other.port, "DELETE", call.headers["location"])).status == 204
-        assert b'"code":"stopped"' in await call.rest()
+        async with chat(other.port, headers={**KEPT, "Last-Event-ID": f"{call.headers['x-stream-id']}.0"}) as reader:
+            await reader.until(chunk("a"))
+            assert (await ask(other.port, "DELETE", call.headers["location"])).status == 204
+            told = await call.rest()
+            assert (b'"code":"stopped"' in told, told.endswith(b"data: [DONE]\n\n"), call.complete) == (
+                True,
+                True,
+                True,
+            )
+            assert (await reader.rest(), reader.complete) == (told, True)
         await event(upstream.left)
         assert await one.outcome() == "stopped"
 

@@ -43,6 +43,9 @@ class End(StrEnum):
     COMPLETE = "complete"
     ERROR = "error"
     TRUNCATED = "truncated"
+    #: Stopped, or given up as nobody listened; its last event tells that as an error.
+    STOPPED = "stopped"
+    #: The same behind an answer that was over, so that nothing could be told any more.
     CANCELLED = "cancelled"
     #: The producer's process is gone: its events up to here are good, and the rest will never come.
     OWNER_LOST = "owner_lost"

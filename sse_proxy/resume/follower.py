@@ -38,7 +38,8 @@ __all__ = ["Follower"]
 #: What is sent at once of a long replay; a client is stalled that does not take so much in its time. The server takes
 #: whatever it is given, and only then waits.
 _PIECE_BYTES = 65_536
-_OUTCOMES = {End.COMPLETE: Outcome.COMPLETED, End.TRUNCATED: Outcome.UPSTREAM_TRUNCATED, End.CANCELLED: Outcome.STOPPED}
+_STOPPED = {End.STOPPED: Outcome.STOPPED, End.CANCELLED: Outcome.STOPPED}
+_OUTCOMES = {End.COMPLETE: Outcome.COMPLETED, End.TRUNCATED: Outcome.UPSTREAM_TRUNCATED, **_STOPPED}
 
 
 class Follower:
@@ -222,9 +223,8 @@ class Follower:
                 raise lost
             await self._begin()
         self.outcome = _OUTCOMES.get(end, Outcome.UPSTREAM_ERROR)
-        frame, voice = b"", self._pulse.spoken.voice
-        if lost is not None:
-            frame = voice.error_frame(lost(), self._pulse.spoken.state)
+        voice, state = self._pulse.spoken.voice, self._pulse.spoken.state
+        frame = b"" if lost is None else voice.error_frame(lost(), state)
         if end is End.OWNER_LOST:
             frame = self._numbering.apply_as_one(frame)
         # A clean end behind an error that the client does not take for one would look like success.

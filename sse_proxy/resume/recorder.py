@@ -190,9 +190,11 @@ class Recorder:
         """The response is over; what has no id on the wire cannot be asked for."""
         is_kept = self._has_begun and self._stream is not None and self._stream.numbering is not None
         end = _ENDS.get(outcome or Outcome.STOPPED, End.ERROR)
-        if is_kept and end is End.CANCELLED and (untold := self._untold(outcome)) is not None:
-            self._tell(untold)
-            end = End.ERROR if isinstance(untold, OwnerLost) else end  # the caller has stopped nothing
+        is_over = self._stream is not None and self._stream.pipeline is not None and self._stream.pipeline.over
+        if is_kept and end is End.CANCELLED and not is_over:
+            if (untold := self._untold(outcome)) is not None:
+                self._tell(untold)
+            end = End.ERROR if isinstance(untold, OwnerLost) else End.STOPPED
         self.recording.end(end, keep=is_kept)
         self._seats.ended(self._numbering.stream)
         # The journal keeps its half for a while, and may call this one: it must not keep the connection with it.
@@ -201,9 +203,8 @@ class Recorder:
         self._numbering.record = self._numbering.on_give_way = None
 
     def _untold(self, outcome: Outcome | None) -> SSEProxyError | None:
-        """Why the response was cancelled, where nobody was there to be told; None: it is in the log, or it was over."""
-        pipeline = None if self._stream is None else self._stream.pipeline
-        if self._is_stopped or (pipeline is not None and pipeline.over):
+        """Why the response was cancelled, where nobody was there to be told; None: it is in the log."""
+        if self._is_stopped:
             return None
         if outcome in {Outcome.CLIENT_DISCONNECTED, Outcome.CLIENT_STALLED}:
             return None if self._has_detached else Abandoned()
