@@ -32,8 +32,9 @@ class Outcome(StrEnum):
     TOO_LARGE = "too_large"
     #: Still open at the end of a drain.
     DRAINED = "drained"
-    #: Refused: a limit, the drain, a wrong token, a wrong request. The upstream has none of it, but for an upload that
-    #: its client does not go on with.
+    #: Refused by a limit, or an upload that its client does not go on with: those are counted among the streams. The
+    #: code of every other refusal too (the drain, a wrong token, a wrong request), which come before anybody knows
+    #: whether a stream was asked for, and are counted as requests of the route ``gate``.
     REJECTED = "rejected"
     #: Stopped by its owner, with DELETE on the kept stream.
     STOPPED = "stopped"

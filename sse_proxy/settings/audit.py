@@ -69,6 +69,12 @@ def _has_late_heartbeats(settings: Settings) -> bool:
     return any(seconds >= _SHORT_SILENCE_SECONDS for seconds in given)
 
 
+def _trusts_everybody(settings: Settings) -> bool:
+    return any(
+        each == "*" or ipaddress.ip_network(each, strict=False).prefixlen == 0 for each in settings.trusted_proxies
+    )
+
+
 _Rules = tuple[tuple[Callable[[Settings], bool], str], ...]
 
 # Where a network policy, a service or a firewall stands in front, this is as it should be.
@@ -106,8 +112,8 @@ _RULES: _Rules = (
         "resume without resume_owner_headers: all callers are one, so that whoever guesses a chat key gets its stream",
     ),
     (
-        lambda settings: "*" in settings.trusted_proxies,
-        "trusted_proxies is *: any client may forge the address that limits and logs see",
+        _trusts_everybody,
+        "trusted_proxies is * or all addresses: any client may forge the address that limits and logs see",
     ),
     (_has_no_heartbeat, "heartbeats are off: hops in front cut a silent stream, many after 60 seconds, some after 10"),
     (
@@ -133,5 +139,13 @@ _RULES: _Rules = (
     (
         lambda settings: settings.keep_alive_seconds <= _LONGEST_KEEP_ALIVE_SECONDS,
         "keep_alive_seconds is 600 or less: load balancers that keep theirs longer (Google 600, AWS 60) answer 502",
+    ),
+    (
+        lambda settings: settings.max_event_bytes > settings.max_buffer_bytes > 0,
+        "max_event_bytes is above max_buffer_bytes: one large event has all new streams refused, and is given up",
+    ),
+    (
+        lambda settings: settings.resume != "off" and settings.resume_stream_bytes > settings.resume_total_bytes,
+        "resume_stream_bytes is above resume_total_bytes: one long stream takes the place of all others that are kept",
     ),
 )

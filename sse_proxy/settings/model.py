@@ -39,6 +39,7 @@ from .values import (
     SendBufferBytes,
     Store,
     Switch,
+    TokenFile,
     Upstream,
 )
 
@@ -125,7 +126,8 @@ class Settings(BaseModel):
     max_request_bytes: ByteCount = Field(0, description="Largest request body, 413 above; 0 = no limit.")
     max_streams: Count = Field(0, description="Streams at a time, 503 above; 0 = no limit.")
     max_streams_per_client: Count = Field(
-        0, description="Streams at a time of one token, or else one address, 503 above; 0 = no limit."
+        0,
+        description="Streams at a time of one token (auth_tokens_file) or else address, 503 above; 0 = no limit.",
     )
     max_buffer_bytes: ByteLimit = Field(
         536_870_912, description="All buffers together: requests are refused with 503 above."
@@ -163,7 +165,7 @@ class Settings(BaseModel):
     cors_origins: Origins = Field(
         (), description="Origins that browsers may call from, or *; none = the upstream's own CORS passes."
     )
-    auth_tokens_file: FilePath = Field(
+    auth_tokens_file: TokenFile = Field(
         None, description="Bearer tokens that are let in, one a line, in clear or as sha256:…; re-read on change."
     )
     upstream_headers_file: FilePath = Field(
@@ -175,7 +177,7 @@ class Settings(BaseModel):
     trusted_proxies: Networks = Field(
         (), description="Addresses or networks whose X-Forwarded-* is believed; others' are replaced."
     )
-    admin_token_file: FilePath = Field(None, description="Token that guards /-/drain and /-/streams.")
+    admin_token_file: TokenFile = Field(None, description="Token that guards /-/drain and /-/streams.")
     client_variants: Switch = Field(
         default=True, description="Heartbeat and error form are chosen by the client's own headers where known."
     )

@@ -18,30 +18,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 __all__ = [
-    "Accepts",
-    "Bridges",
-    "ByteCount",
-    "ByteLimit",
-    "Count",
-    "FilePath",
-    "HeaderNames",
-    "HeartbeatMode",
-    "HeartbeatSeconds",
-    "Host",
-    "LogFormat",
-    "LogLevel",
-    "Networks",
-    "Origins",
-    "Port",
-    "PositiveSeconds",
-    "Readiness",
-    "Reframe",
-    "Seconds",
-    "SendBufferBytes",
-    "Store",
-    "Switch",
-    "Upstream",
-]
+    "Accepts", "Bridges", "ByteCount", "ByteLimit", "Count", "FilePath", "HeaderNames", "HeartbeatMode",
+    "HeartbeatSeconds", "Host", "LogFormat", "LogLevel", "Networks", "Origins", "Port", "PositiveSeconds", "Readiness",
+    "Reframe", "Seconds", "SendBufferBytes", "Store", "Switch", "TokenFile", "Upstream",
+]  # fmt: skip
 
 #: Some 24 days: a signed 32-bit count of milliseconds, which is what TCP_USER_TIMEOUT holds.
 MAX_SECONDS = 2_147_483.0
@@ -117,6 +97,17 @@ def _none(value: object) -> object:
     return None if value == "" else value
 
 
+def _named(value: object) -> object:
+    # The same empty text here would let everybody in, because a variable had another name.
+    if value == "":
+        raise ValueError("no path")
+    return value
+
+
+def _owner_headers(value: object) -> object:
+    return () if isinstance(value, str) and value.strip().lower() == "none" else _items(value)
+
+
 def _upstream(value: str | None) -> str | None:
     if value is None:
         return None
@@ -188,6 +179,7 @@ Port = Annotated[
 Host = Annotated[str, Field(pattern=r"^[^\s/]+$"), Accepts("an address or host name to listen on, or :: for all")]
 Switch = Annotated[bool, Accepts("true or false")]
 FilePath = Annotated[Path | None, BeforeValidator(_none), Accepts("the path of a readable file")]
+TokenFile = Annotated[Path | None, BeforeValidator(_named), Accepts("the path of a readable file")]
 Upstream = Annotated[
     str | None,
     AfterValidator(_upstream),
@@ -218,9 +210,9 @@ Networks = Annotated[
 ]
 HeaderNames = Annotated[
     tuple[str, ...],
-    BeforeValidator(_items),
+    BeforeValidator(_owner_headers),
     AfterValidator(_header_names),
-    Accepts("header names separated by commas"),
+    Accepts("header names separated by commas, or none"),
 ]
 HeartbeatMode = Annotated[
     Literal["auto", "comment", "comment-block", "data", "off"],
