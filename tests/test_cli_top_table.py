@@ -91,8 +91,8 @@ def test_totals_are_what_the_process_s_own_metrics_say() -> None:
     assert (totals.events, totals.heartbeats) == (21, 6)
 
 
-def test_percentiles_are_interpolated_as_prometheus_does() -> None:
-    """Within the bucket that holds them; none without an observation, and no more than the last bound."""
+def test_percentiles_are_the_buckets_that_hold_them() -> None:
+    """More is not known, above the last bound least of all; none without an observation."""
 
     def exposition(*buckets: tuple[str, int]) -> str:
         name = "sse_proxy_time_to_first_event_seconds"
@@ -100,9 +100,9 @@ def test_percentiles_are_interpolated_as_prometheus_does() -> None:
         return "\n".join([f"# TYPE {name} histogram", *lines, ""])
 
     totals = totals_of(exposition(("0.1", 0), ("0.2", 10), ("1.0", 20), ("+Inf", 20)))
-    assert totals.ttft_p50_seconds == pytest.approx(0.2)
-    assert totals.ttft_p95_seconds == pytest.approx(0.92)
-    assert totals_of(exposition(("0.1", 0), ("+Inf", 4))).ttft_p50_seconds == pytest.approx(0.1)
+    assert (totals.ttft_p50_seconds, totals.ttft_p95_seconds) == ((0.1, 0.2), (0.2, 1.0))
+    assert totals_of(exposition(("0.1", 4), ("+Inf", 4))).ttft_p50_seconds == (0.0, 0.1)
+    assert totals_of(exposition(("0.1", 0), ("+Inf", 4))).ttft_p50_seconds == (0.1, None)
     assert totals_of(exposition(("0.1", 0), ("+Inf", 0))).ttft_p50_seconds is None
     assert totals_of("").ttft_p50_seconds is None
 
@@ -187,13 +187,13 @@ def test_the_heading_tells_the_process_and_all_its_streams() -> None:
         heartbeats=1,
         repairs={"bom": 2},
         resident_bytes=50_000_000,
-        ttft_p50_seconds=0.2,
-        ttft_p95_seconds=1.5,
+        ttft_p50_seconds=(2.5, 5.0),
+        ttft_p95_seconds=(2560.0, None),
     )
     assert table([], totals)[:3] == [
         "sse-proxy 1.2 at http://h, up 1 min 00 s, draining",
         "1 stream open, 6 ended: completed 5, idle_timeout 1",
-        "100 events, 1 heartbeat, 2 repairs, ttft p50 0.200 s p95 1.500 s, memory 50.0 MB",
+        "100 events, 1 heartbeat, 2 repairs, ttft p50 2.5–5 s p95 over 2560 s, memory 50.0 MB",
     ]
     assert table([])[1] == "0 streams open, 0 ended"
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-__all__ = ["Totals", "totals_of"]
+__all__ = ["Bucket", "Totals", "totals_of"]
 
 _PREFIX = "sse_proxy_"
+
+#: More than the first number, at most the second; None: there is no most.
+Bucket = tuple[float, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +33,9 @@ class Totals:
     #: By kind; those that were never made are left out.
     repairs: dict[str, int]
     resident_bytes: int
-    #: Of the time to the first event: the median and the 95th percentile, interpolated within their buckets.
-    ttft_p50_seconds: float | None
-    ttft_p95_seconds: float | None
+    #: Of the time to the first event: the bucket that the median is in, and that of the 95th percentile.
+    ttft_p50_seconds: Bucket | None
+    ttft_p95_seconds: Bucket | None
 
 
 def totals_of(exposition: str) -> Totals:
@@ -56,8 +59,8 @@ def totals_of(exposition: str) -> Totals:
         heartbeats=int(_sum(samples.get("heartbeats_total", ()))),
         repairs=_by(samples.get("repairs_total", ()), "kind"),
         resident_bytes=int(_sum(samples.get("process_resident_memory_bytes", ()))),
-        ttft_p50_seconds=_quantile(buckets, 0.5),
-        ttft_p95_seconds=_quantile(buckets, 0.95),
+        ttft_p50_seconds=_holding(buckets, 0.5),
+        ttft_p95_seconds=_holding(buckets, 0.95),
     )
 
 
@@ -79,14 +82,14 @@ def _buckets(samples: Iterable[Sample]) -> list[tuple[float, float]]:
     return sorted((float(sample.labels["le"]), sample.value) for sample in samples)
 
 
-def _quantile(buckets: list[tuple[float, float]], share: float) -> float | None:
-    """As Prometheus's ``histogram_quantile``; None without an observation."""
+def _holding(buckets: list[tuple[float, float]], share: float) -> Bucket | None:
+    """The bucket with the quantile *share*; None without an observation.
+
+    Where in it is not known. Prometheus's ``histogram_quantile`` takes a straight line through it, which makes 3.4 s of
+    streams that all took 2.5 s.
+    """
     if not buckets or not buckets[-1][1]:
         return None
-    wanted = share * buckets[-1][1]
-    lower, below = 0.0, 0.0
-    for bound, count in buckets:
-        if count >= wanted:
-            return lower if math.isinf(bound) else lower + (bound - lower) * (wanted - below) / (count - below)
-        lower, below = bound, count
-    return lower
+    at = next(at for at, (_bound, count) in enumerate(buckets) if count >= share * buckets[-1][1])
+    bound = buckets[at][0]
+    return buckets[at - 1][0] if at else 0.0, None if math.isinf(bound) else bound
