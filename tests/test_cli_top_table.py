@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sse_proxy.metrics.prometheus import PrometheusMetrics
 from sse_proxy.outcome import Outcome
 from sse_proxy.version import version
 from sse_proxy.watch.table import SORTS, Rates, lines_of, sorted_by
-from sse_proxy.watch.totals import Totals, totals_of
+from sse_proxy.watch.totals import Totals, totals_of, with_open
 from sse_proxy.watch.view import Line
 from sse_proxy.watch.words import cells
 
@@ -105,6 +106,13 @@ def test_percentiles_are_the_buckets_that_hold_them() -> None:
     assert totals_of(exposition(("0.1", 0), ("+Inf", 4))).ttft_p50_seconds == (0.1, None)
     assert totals_of(exposition(("0.1", 0), ("+Inf", 0))).ttft_p50_seconds is None
     assert totals_of("").ttft_p50_seconds is None
+
+
+def test_open_streams_are_counted_in() -> None:
+    """The metrics count them at their end; what another version does not tell, or tells otherwise, is nothing."""
+    totals = replace(NOTHING, events=7, heartbeats=1, repairs={"bom": 1, "crlf": 1})
+    rows = [stream(events=48, heartbeats=2, repairs={"crlf": 2, "nul": 0}), stream(events="many", repairs=3), {}]
+    assert with_open(totals, rows) == replace(totals, events=55, heartbeats=3, repairs={"crlf": 3, "bom": 1})
 
 
 def test_what_is_no_exposition_is_an_error() -> None:

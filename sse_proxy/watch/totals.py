@@ -1,15 +1,19 @@
-"""What a process's ``/metrics`` tell of all its streams so far (INTERFACE § Metrics)."""
+"""What a process's ``/metrics`` tell of all its streams (INTERFACE § Metrics), and ``/-/streams`` of those still open.
+
+The metrics count a stream's events, heartbeats and repairs at its end. Who looks at a process wants to see them grow.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-__all__ = ["Bucket", "Totals", "totals_of"]
+__all__ = ["Bucket", "Totals", "totals_of", "with_open"]
 
 _PREFIX = "sse_proxy_"
 
@@ -19,7 +23,10 @@ Bucket = tuple[float, float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Since the process began; a process that has no such series yet has 0, or none."""
+    """Since the process began; a process that has no such series yet has 0, or none.
+
+    Events, heartbeats and repairs are of streams that have ended, unless `with_open` has added the others.
+    """
 
     version: str
     #: Unix time; 0 where the process does not tell.
@@ -64,6 +71,26 @@ def totals_of(exposition: str) -> Totals:
     )
 
 
+def with_open(totals: Totals, streams: Iterable[Mapping[str, Any]]) -> Totals:
+    """*totals* with the events, heartbeats and repairs of *streams*, which are open, as ``/-/streams`` tells them.
+
+    One that ends between the two looks is counted twice, or not at all, until the next.
+    """
+    events, heartbeats, repairs = totals.events, totals.heartbeats, dict(totals.repairs)
+    for row in streams:
+        events += _whole(row.get("events"))
+        heartbeats += _whole(row.get("heartbeats"))
+        made = row.get("repairs")
+        for kind, number in made.items() if isinstance(made, dict) else ():
+            repairs[kind] = repairs.get(kind, 0) + _whole(number)
+    return replace(totals, events=events, heartbeats=heartbeats, repairs=_ordered(repairs))
+
+
+def _whole(value: object) -> int:
+    """A number that another process tells, perhaps of another version; 0 where it is none."""
+    return value if isinstance(value, int) else 0
+
+
 def _sum(samples: Iterable[Sample]) -> float:
     return math.fsum(sample.value for sample in samples)
 
@@ -71,10 +98,15 @@ def _sum(samples: Iterable[Sample]) -> float:
 def _by(samples: Iterable[Sample], label: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for sample in samples:
-        if sample.value:
-            name = sample.labels.get(label, "")
-            found[name] = found.get(name, 0) + int(sample.value)
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+        name = sample.labels.get(label, "")
+        found[name] = found.get(name, 0) + int(sample.value)
+    return _ordered(found)
+
+
+def _ordered(numbers: Mapping[str, int]) -> dict[str, int]:
+    """The largest first; without those that are 0."""
+    pairs = sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {name: number for name, number in pairs if number}
 
 
 def _buckets(samples: Iterable[Sample]) -> list[tuple[float, float]]:
