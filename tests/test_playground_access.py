@@ -149,6 +149,9 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         await page.until(READY)
         assert await page.value("return [defect, tokens, presets].every((part) => !part.checkVisibility())")
         assert json.loads(await page.value("return body.value"))["model"] == "MODEL"
+        await sdk_of_google(page)
+        await page.set(dialect="openai_chat")
+        await page.click("#tab-curl")
         await page.set(path="//v1/chat/completions?mine=1", body="{not yet")
         assert "The body above is no JSON" in await page.text("#code-note")
         await page.set(body='{"model": "m", "stream": true, "messages": []}')
@@ -168,6 +171,22 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         # A redirect that is not followed is an end before its time to the browser.
         assert await page.complaints(but=r"ERR_ABORTED \S+/moved$") == []
         await page.close()
+
+
+async def sdk_of_google(page: Page) -> None:
+    """It has the model of the path and the settings of the body, and says that it can send no query."""
+    await page.set(dialect="gemini")
+    await page.click("#tab-genai")
+    assert await page.text("#code-note") == ""
+    await page.set(path="/v1beta/models/mine:streamGenerateContent?alt=sse&key=1")
+    assert await page.text("#code-note") == "The query above is not in it: the SDK has its own."
+    await page.set(body='{"contents": "Hello", "generationConfig": {"topK": 1}, "systemInstruction": "Be brief."}')
+    code = await page.text("#code")
+    for line in ('model="mine",', 'contents="Hello",', 'config={"topK": 1, "systemInstruction": "Be brief."},'):
+        assert f"    {line}\n" in code
+    # A GET has no body, which an SDK sends anyway.
+    await page.set(method="GET")
+    assert "    contents=[],\n" in await page.text("#code")
 
 
 async def looked(page: Page, times: int) -> None:
