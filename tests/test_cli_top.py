@@ -73,6 +73,7 @@ async def test_once_shows_the_open_streams_and_the_totals() -> None:
     assert lines[0].startswith("sse-proxy ")
     assert lines[0].endswith("serving")
     assert lines[1].startswith("1 stream open, 0 ended")
+    assert lines[2].startswith("3 events, 0 heartbeats")
     assert "openai_chat" in lines[-1]
     assert lines[-1].endswith("streaming")
 
@@ -86,7 +87,7 @@ async def test_json_is_one_object_a_look() -> None:
     [stream] = told["streams"]
     assert (stream["dialect"], stream["stream"], stream["events"]) == ("openai_chat", True, 3)
     assert stream["rate"] >= 0
-    assert told["totals"]["active"] == 1
+    assert (told["totals"]["active"], told["totals"]["events"]) == (1, 3)
     assert told["t"] > 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sse_proxy.metrics.prometheus import PrometheusMetrics
 from sse_proxy.outcome import Outcome
 from sse_proxy.version import version
 from sse_proxy.watch.table import SORTS, Rates, lines_of, sorted_by
-from sse_proxy.watch.totals import Totals, totals_of
+from sse_proxy.watch.totals import Totals, totals_of, with_open
 from sse_proxy.watch.view import Line
 from sse_proxy.watch.words import cells
 
@@ -91,8 +92,8 @@ def test_totals_are_what_the_process_s_own_metrics_say() -> None:
     assert (totals.events, totals.heartbeats) == (21, 6)
 
 
-def test_percentiles_are_interpolated_as_prometheus_does() -> None:
-    """Within the bucket that holds them; none without an observation, and no more than the last bound."""
+def test_percentiles_are_the_buckets_that_hold_them() -> None:
+    """More is not known, above the last bound least of all; none without an observation."""
 
     def exposition(*buckets: tuple[str, int]) -> str:
         name = "sse_proxy_time_to_first_event_seconds"
@@ -100,11 +101,18 @@ def test_percentiles_are_interpolated_as_prometheus_does() -> None:
         return "\n".join([f"# TYPE {name} histogram", *lines, ""])
 
     totals = totals_of(exposition(("0.1", 0), ("0.2", 10), ("1.0", 20), ("+Inf", 20)))
-    assert totals.ttft_p50_seconds == pytest.approx(0.2)
-    assert totals.ttft_p95_seconds == pytest.approx(0.92)
-    assert totals_of(exposition(("0.1", 0), ("+Inf", 4))).ttft_p50_seconds == pytest.approx(0.1)
+    assert (totals.ttft_p50_seconds, totals.ttft_p95_seconds) == ((0.1, 0.2), (0.2, 1.0))
+    assert totals_of(exposition(("0.1", 4), ("+Inf", 4))).ttft_p50_seconds == (0.0, 0.1)
+    assert totals_of(exposition(("0.1", 0), ("+Inf", 4))).ttft_p50_seconds == (0.1, None)
     assert totals_of(exposition(("0.1", 0), ("+Inf", 0))).ttft_p50_seconds is None
     assert totals_of("").ttft_p50_seconds is None
+
+
+def test_open_streams_are_counted_in() -> None:
+    """The metrics count them at their end; what another version does not tell, or tells otherwise, is nothing."""
+    totals = replace(NOTHING, events=7, heartbeats=1, repairs={"bom": 1, "crlf": 1})
+    rows = [stream(events=48, heartbeats=2, repairs={"crlf": 2, "nul": 0}), stream(events="many", repairs=3), {}]
+    assert with_open(totals, rows) == replace(totals, events=55, heartbeats=3, repairs={"crlf": 3, "bom": 1})
 
 
 def test_what_is_no_exposition_is_an_error() -> None:
@@ -187,13 +195,13 @@ def test_the_heading_tells_the_process_and_all_its_streams() -> None:
         heartbeats=1,
         repairs={"bom": 2},
         resident_bytes=50_000_000,
-        ttft_p50_seconds=0.2,
-        ttft_p95_seconds=1.5,
+        ttft_p50_seconds=(2.5, 5.0),
+        ttft_p95_seconds=(2560.0, None),
     )
     assert table([], totals)[:3] == [
         "sse-proxy 1.2 at http://h, up 1 min 00 s, draining",
         "1 stream open, 6 ended: completed 5, idle_timeout 1",
-        "100 events, 1 heartbeat, 2 repairs, ttft p50 0.200 s p95 1.500 s, memory 50.0 MB",
+        "100 events, 1 heartbeat, 2 repairs, ttft p50 2.5–5 s p95 over 2560 s, memory 50.0 MB",
     ]
     assert table([])[1] == "0 streams open, 0 ended"
 

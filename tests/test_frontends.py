@@ -1,7 +1,7 @@
 """Frontends in a real Chromium, behind a bridge and without a backend of their own: the guide's and those of the docs.
 
-Four of them: the guide's React hook (``hook``) and its fetch reader (``reader``), to the letter, and the plain
-`EventSource` and fetch of docs/frontends.md (``eventSource``, ``fetchStream``).
+Five of them: the guide's React hook (``hook``) and its fetch reader (``reader``), to the letter, and those of
+docs/frontends.md: React, plain `EventSource` and fetch (``react``, ``eventSource``, ``fetchStream``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from .frontends import PROMPT, TARGETS, Scene, Site, behind, scene
 from .sdk_stage import Stage, standing
 from .seed_servers import hono_server
 
-FRONTENDS = ("hook", "reader", "eventSource", "fetchStream")
+FRONTENDS = ("hook", "reader", "react", "eventSource", "fetchStream")
+#: Those of them with an `EventSource`.
+BY_EVENT_SOURCE = ("hook", "react", "eventSource")
 TOKENS = 17
 QUICK = {"tokens": TOKENS, "rate": 0}
 CHAT = TARGETS["openai_chat"]
@@ -99,11 +101,11 @@ def test_every_frontend_has_the_whole_answer_of_every_api(stage: Stage, browser:
     """Whatever the upstream speaks, a page has its text and its end, and has asked once."""
     found = scene(stage, TARGETS[dialect], knobs=QUICK)
     results = visit_all(stage, browser, found)
-    assert answers(results) == [(said(), None)] * 4
-    for name in ("hook", "eventSource"):
+    assert answers(results) == [(said(), None)] * 5
+    for name in BY_EVENT_SOURCE:
         assert (name, types(results[name]["seen"])) == (name, ["open", "message", "done"])
-    assert found.site.generations() == {"started": 4, "completed": 4}
-    assert [json.dumps(body).count(PROMPT) for body in found.site.asked] == [1] * 4
+    assert found.site.generations() == {"started": 5, "completed": 5}
+    assert [json.dumps(body).count(PROMPT) for body in found.site.asked] == [1] * 5
 
 
 def test_the_guides_frontends_work_on_the_guides_server(stage: Stage, browser: Browser) -> None:
@@ -112,7 +114,7 @@ def test_the_guides_frontends_work_on_the_guides_server(stage: Stage, browser: B
     route = {"path": "/chat/stream", "upstream_path": "/chat/stream", "body": {"prompt": "{prompt}"}}
     # The page has to be of the same origin: the site, which has it, hands the rest on to Hono.
     found = behind(stage, Site(rest=create_app(Settings(upstream=hono.url))), routes=(route,))
-    assert answers(visit_all(stage, browser, found)) == [(f"{PROMPT} ", None)] * 4
+    assert answers(visit_all(stage, browser, found)) == [(f"{PROMPT} ", None)] * 5
 
 
 def test_heartbeats_leave_every_frontend_alone(stage: Stage, browser: Browser) -> None:
@@ -121,10 +123,10 @@ def test_heartbeats_leave_every_frontend_alone(stage: Stage, browser: Browser) -
     silent = {"tokens": 6, "prefill": 0.3, "headers_then_wait": 0.3, "rate": 10}
     found = scene(stage, CHAT, knobs=silent, unchecked=often)
     results = visit_all(stage, browser, found)
-    assert answers(results) == [(said(6), None)] * 4
+    assert answers(results) == [(said(6), None)] * 5
     assert types(results["hook"]["seen"]) == ["open", "message", "done"]
     # 1.1 s of silence each; a busy machine may be late with some.
-    assert sum(found.proxy.totals("heartbeats_total", "mode").values()) > 4 * 20
+    assert sum(found.proxy.totals("heartbeats_total", "mode").values()) > 5 * 20
 
 
 #: What goes wrong after five events → what of it the page is told.
@@ -142,14 +144,15 @@ def test_an_answer_that_breaks_is_an_error_on_the_page(stage: Stage, browser: Br
     knobs = {**QUICK, failure: 5}
     found = scene(stage, CHAT, knobs=knobs, idle_timeout_seconds=0.3)
     results = visit_all(stage, browser, found)
-    told = results["hook"]["seen"][-1]
+    told = results["react"]["seen"][-1]
     error = json.loads(told["data"])["error"]
     assert (told["type"], told["state"], error["code"]) == ("error", 1, FAILURES[failure])
-    for name in ("hook", "eventSource"):
+    for name in BY_EVENT_SOURCE:
         assert (name, types(results[name]["seen"])) == (name, ["open", "message", "error"])
     # The first of the five events has no text. The guide's own two have no way to tell; the reader does not even look.
-    assert answers(results) == [(said(4), None)] * 2 + [(said(4), error["message"])] * 2
-    assert found.site.generations()["started"] == 4
+    shown = f"The answer is not whole: {error['message']}"
+    assert answers(results) == [(said(4), None)] * 2 + [(said(4), shown)] + [(said(4), error["message"])] * 2
+    assert found.site.generations()["started"] == 5
 
 
 def test_a_refusal_is_an_error_on_the_page(stage: Stage, browser: Browser) -> None:
@@ -157,16 +160,17 @@ def test_a_refusal_is_an_error_on_the_page(stage: Stage, browser: Browser) -> No
     found = scene(stage, CHAT, knobs={**QUICK, "error_first": "true", "error_status": 429})
     results = visit_all(stage, browser, found)
     assert results["hook"]["seen"] == [{"type": "error", "data": None, "id": None, "state": 2}]
+    assert results["react"]["error"] == "The answer is not whole: the connection was lost"
     assert results["eventSource"]["error"] == "the connection was lost"
     assert results["fetchStream"]["error"] == "the mock was told to fail"
-    assert found.proxy.totals("requests_total", "code")["429"] == 4
-    assert found.site.generations()["started"] == 4
+    assert found.proxy.totals("requests_total", "code")["429"] == 5
+    assert found.site.generations()["started"] == 5
 
 
 def test_a_page_that_leaves_ends_the_generation(stage: Stage, browser: Browser) -> None:
-    """By closing its `EventSource`, and by the `AbortSignal` of its fetch."""
+    """By closing its `EventSource`, by taking its component away, and by the `AbortSignal` of its fetch."""
     found = scene(stage, CHAT, knobs={"tokens": 5000, "rate": 50})
-    assert visit(stage, browser, found.visit("leaving")) == [2]
+    assert visit(stage, browser, found.visit("leaving")) == [3]
 
 
 def test_a_browser_that_connects_again_starts_no_second_generation(

@@ -186,7 +186,7 @@ async def test_figures_tell_of_the_process_and_of_the_pages_own_stream() -> None
 
 
 async def test_figures_tell_of_a_stream_while_it_runs() -> None:
-    """With the repairs so far."""
+    """With the repairs so far, which are among the totals too."""
 
     async def holds(upstream: Upstream, _scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send)
@@ -198,6 +198,7 @@ async def test_figures_tell_of_a_stream_while_it_runs() -> None:
         await call.until(b"\n\n")
         told = (await ask(running.port, target=f"{BELOW}figures?id={name}")).json
         assert (told["open"]["dialect"], told["open"]["repairs"]) == ("openai_chat", {"single_newline": 2})
+        assert (told["totals"]["events"], told["totals"]["repairs"]) == (2, {"single_newline": 2})
         assert told["ended"] is None
         running.upstream.go.set()
 

@@ -1,4 +1,4 @@
-"""The playground for everyone, and for nobody else: keyboard, screen reader, phone, dark; tokens, hostile text."""
+"""The playground for nobody else: tokens, a real upstream, hostile text, and rest while nobody looks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
-from .playground_browser import DESKTOP, PHONE, Driver, Page, demo, driving
+from .playground_browser import Driver, Page, demo, driving
 from .streaming import DONE, Upstream, body, chunk, proxied, start
-from .test_playground_page import QUICK, READY, counted, said, texts
+from .test_playground_page import QUICK, READY, said, texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,79 +43,6 @@ async def hostile(upstream: Upstream, scope: Scope, _receive: Receive, send: Sen
     await body(send, chunk(HOSTILE) + chunk("", finish="stop") + DONE, more=False)
 
 
-@pytest.mark.parametrize(
-    "size, scheme",
-    [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")],
-    ids=["desktop, light", "desktop, dark", "phone, light"],
-)
-async def test_axe_finds_nothing_serious(url: str, driver: Driver, size: tuple[int, int], scheme: str) -> None:
-    """After a run with every kind of trouble on the page, all of it shown; and nothing is wider than the window."""
-    page = await driver.page(url, size=size, scheme=scheme, bypass=True)
-    await page.until(READY)
-    await page.run(defect="single_newline", fate="error_after", after="3", **QUICK)
-    await page.marks()
-    await said(page, "proxy", "repaired", ".after")
-    violations = await page.do("axe")
-    assert [found for found in violations if found["impact"] in {"serious", "critical"}] == []
-    assert await page.value("return document.documentElement.scrollWidth") <= size[0]
-    assert await page.complaints() == []
-    await page.close()
-
-
-async def test_the_keyboard_is_enough(url: str, driver: Driver) -> None:
-    """From field to field, run, stop; where one is can be seen; the tabs of the code turn by arrow."""
-    page = await driver.page(url)
-    await page.until(READY)
-    await page.value("document.querySelector('#resume').focus()")
-    await page.do("press", key="Tab")
-    assert await page.value("return document.activeElement.id") == "run"
-    assert await page.value("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    await page.set(fate="stall_after", after="2", **QUICK)
-    await page.value("document.querySelector('#run').focus()")
-    await page.do("press", key="Enter")
-    await counted(page, "proxy", "Events", 2)
-    await page.do("press", key="Tab")
-    await page.do("press", key="Tab")
-    assert await page.value("return document.activeElement.id") == "stop"
-    await page.do("press", key="Space")
-    await page.done()
-    await page.value("document.querySelector('#tab-curl').focus()")
-    await page.do("press", key="ArrowRight")
-    assert await page.value("return [document.activeElement.id, document.activeElement.ariaSelected]") == [
-        *("tab-js", "true")
-    ]
-    assert (await page.text("#code")).startswith("const response = await fetch(")
-    await page.close()
-
-
-async def test_who_wants_no_motion_gets_none(url: str, driver: Driver) -> None:
-    """prefers-reduced-motion: nothing is animated."""
-    page = await driver.page(url)
-    for motion, duration in (("no-preference", "0.12s"), ("reduce", "0s")):
-        await page.do("motion", motion=motion)
-        found = await page.value("return getComputedStyle(document.querySelector('#run')).transitionDuration")
-        assert found == duration
-    await page.close()
-
-
-async def test_a_screen_reader_hears_the_run_and_not_every_token(url: str, driver: Driver) -> None:
-    """The one live region says that it runs, and how it ended."""
-    page = await driver.page(url)
-    await page.until(READY)
-    await page.value("""
-        window.heard = [];
-        new MutationObserver(() => heard.push(document.querySelector("#status").textContent))
-          .observe(document.querySelector("#status"), { childList: true, characterData: true, subtree: true });""")
-    await page.run(**QUICK)
-    ending = "Looks complete, and is, by its API’s own end."
-    assert await page.value("return heard") == [
-        "Both lanes are running.",
-        f"Straight from the mock: {ending} Through sse-proxy: {ending}",
-    ]
-    assert await page.value("return document.querySelectorAll('[aria-live], [role=status], [role=log]').length") == 1
-    await page.close()
-
-
 async def test_the_door_takes_a_token(driver: Driver, tmp_path: Path) -> None:
     """The page opens with the right one only, keeps it in its memory, and both lanes come through with it."""
     tokens = tmp_path / "tokens"
@@ -130,6 +57,7 @@ async def test_the_door_takes_a_token(driver: Driver, tmp_path: Path) -> None:
         await page.set(token="the-secret")
         await page.click("#door-form button")
         await page.until(READY)
+        assert await page.value("return document.activeElement.id") == "run"
         await page.run(**QUICK)
         for lane in ("upstream", "proxy"):
             assert (await page.lane(lane))["head"] == "Looks complete"
@@ -149,6 +77,9 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         await page.until(READY)
         assert await page.value("return [defect, tokens, presets].every((part) => !part.checkVisibility())")
         assert json.loads(await page.value("return body.value"))["model"] == "MODEL"
+        await sdk_of_google(page)
+        await page.set(dialect="openai_chat")
+        await page.click("#tab-curl")
         await page.set(path="//v1/chat/completions?mine=1", body="{not yet")
         assert "The body above is no JSON" in await page.text("#code-note")
         await page.set(body='{"model": "m", "stream": true, "messages": []}')
@@ -168,6 +99,22 @@ async def test_in_front_of_a_real_upstream_a_person_types_the_request(driver: Dr
         # A redirect that is not followed is an end before its time to the browser.
         assert await page.complaints(but=r"ERR_ABORTED \S+/moved$") == []
         await page.close()
+
+
+async def sdk_of_google(page: Page) -> None:
+    """It has the model of the path and the settings of the body, and says that it can send no query."""
+    await page.set(dialect="gemini")
+    await page.click("#tab-genai")
+    assert await page.text("#code-note") == ""
+    await page.set(path="/v1beta/models/mine:streamGenerateContent?alt=sse&key=1")
+    assert await page.text("#code-note") == "The query above is not in it: the SDK has its own."
+    await page.set(body='{"contents": "Hello", "generationConfig": {"topK": 1}, "systemInstruction": "Be brief."}')
+    code = await page.text("#code")
+    for line in ('model="mine",', 'contents="Hello",', 'config={"topK": 1, "systemInstruction": "Be brief."},'):
+        assert f"    {line}\n" in code
+    # A GET has no body, which an SDK sends anyway.
+    await page.set(method="GET")
+    assert "    contents=[],\n" in await page.text("#code")
 
 
 async def looked(page: Page, times: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -31,13 +32,16 @@ JS = Path(__file__).parent / "js"
 RUN = {
     "openai_chat": ("curl", "js", "httpx", "openai", "openai-js"),
     "openai_responses": ("js", "httpx", "openai", "openai-js"),
-    "openai_completions": ("js", "httpx"),
-    "anthropic": ("js", "httpx", "anthropic"),
-    "gemini": ("js", "httpx"),
-    "ollama": ("js", "httpx"),
+    "openai_completions": ("js", "httpx", "openai", "openai-js"),
+    "anthropic": ("js", "httpx", "anthropic", "anthropic-js"),
+    "gemini": ("js", "httpx", "genai", "genai-js"),
+    "ollama": ("js", "httpx", "ollama", "ollama-js"),
+    "generic": ("js", "httpx"),
     "tokens": ("curl", "js", "fetch", "httpx"),
 }
-NODE = {"js", "fetch", "openai-js"}
+NODE = {"js", "fetch", "openai-js", "anthropic-js", "genai-js", "ollama-js"}
+#: Tabs that are the same for every dialect, or run elsewhere: in `test_frontends`.
+ELSEWHERE = {"curl", "eventsource", "fetch", "react", "vue"}
 #: What uses a composable of Vue's outside of a component.
 VUE = """\
 import { effectScope } from "vue";
@@ -141,6 +145,28 @@ async def test_the_code_runs_as_it_stands(url: str, driver: Driver, tmp_path: Pa
     # A bridge takes nothing but a prompt, so that its answer has the mock's usual length.
     usual = {("tokens", "fetch"), ("tokens", "vue")}
     assert printed == {job: expected_text("openai_chat", 20 if job in usual else 8) for job in printed}
+
+
+async def test_every_program_that_is_offered_is_run(url: str, driver: Driver) -> None:
+    """Of each dialect, every SDK that has a tab for it; and all tabs are named in one manner, the language first."""
+    page = await driver.page(url)
+    await page.until(READY)
+    source = """
+        return Object.fromEntries([...dialect.options].map(({ value }) => {
+          dialect.value = value;
+          dialect.dispatchEvent(new Event("change", { bubbles: true }));
+          const tabs = [...document.querySelectorAll("#tabs button")];
+          return [value, tabs.filter((tab) => (tab.click(), !code.hidden)).map((tab) => tab.id.slice("tab-".length))];
+        }));"""
+    offered = await page.value(source)
+    assert {name: set(tabs) - ELSEWHERE for name, tabs in offered.items()} == {
+        name: set(tabs) - ELSEWHERE for name, tabs in RUN.items()
+    }
+    labels = await page.value("return [...document.querySelectorAll('#tabs button')].map((one) => one.textContent)")
+    sdks = [label for label in labels if re.search(r"openai|anthropic|genai|ollama", label)]
+    assert len(sdks) == 8
+    assert [label for label in sdks if not re.fullmatch(r"(Python|JavaScript), [a-z-]+", label)] == []
+    await page.close()
 
 
 async def test_what_does_not_fit_says_so(url: str, driver: Driver) -> None:

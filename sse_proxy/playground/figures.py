@@ -1,4 +1,4 @@
-"""The process's figures for the page: the totals of ``/metrics`` in few words, and what is known of one request.
+"""Figures for the page: the totals of ``/metrics`` with the open streams, and what is known of one request.
 
 The text of ``/metrics`` takes milliseconds to make and to read, so that is done in a thread, and at most once in
 `_KEPT_SECONDS` however many pages are open.
@@ -14,7 +14,7 @@ from dataclasses import asdict
 from ..lifecycle import Lifecycle
 from ..metrics.base import Metrics
 from ..metrics.prometheus import PrometheusMetrics
-from ..watch.totals import totals_of
+from ..watch.totals import totals_of, with_open
 from .ended import PREFIX, Ended
 
 __all__ = ["Figures"]
@@ -62,7 +62,7 @@ class Figures:
             return {"active": len(self._lifecycle)}
         text, _ = await self._metrics.render_off_loop()
         totals = await asyncio.to_thread(totals_of, text.decode())
-        return asdict(totals)
+        return asdict(with_open(totals, (stream.describe() for stream in self._lifecycle.streams)))
 
     def _open(self, identity: str) -> dict[str, object] | None:
         described = (stream.describe() for stream in self._lifecycle.streams)

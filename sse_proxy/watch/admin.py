@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from .table import Rates
-from .totals import Totals, totals_of
+from .totals import Totals, totals_of, with_open
 
 __all__ = ["Admin", "AdminError", "Snapshot"]
 
@@ -33,6 +33,7 @@ class Snapshot:
     t: float
     #: As ``/-/streams`` tells them, each with its ``rate``, events a second.
     streams: list[dict[str, Any]]
+    #: Open streams counted in.
     totals: Totals
 
 
@@ -71,6 +72,7 @@ class Admin:
         try:
             totals = totals_of(self._get("/metrics").text)
             rows = self._rates.add([row for row in answer.json() if isinstance(row, dict)], now)
+            totals = with_open(totals, rows)
         except (ValueError, TypeError, KeyError) as error:
             raise AdminError(_NOT_OURS) from error
         if not totals.version:

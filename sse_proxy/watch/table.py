@@ -11,7 +11,7 @@ from typing import Any
 
 from .totals import Totals
 from .view import Line, Piece
-from .words import as_bytes, as_seconds, cells, counted, fitted, printable
+from .words import as_bytes, as_range, as_seconds, cells, counted, fitted, printable
 
 __all__ = ["SORTS", "Rates", "lines_of", "sorted_by"]
 
@@ -83,7 +83,7 @@ def _heading(totals: Totals, address: str, now: float) -> list[Line]:
     if totals.repairs:
         figures.append(counted(sum(totals.repairs.values()), "repair"))
     if totals.ttft_p50_seconds is not None and totals.ttft_p95_seconds is not None:
-        figures.append(f"ttft p50 {as_seconds(totals.ttft_p50_seconds)} p95 {as_seconds(totals.ttft_p95_seconds)}")
+        figures.append(f"ttft p50 {as_range(*totals.ttft_p50_seconds)} p95 {as_range(*totals.ttft_p95_seconds)}")
     if totals.resident_bytes:
         figures.append(f"memory {as_bytes(totals.resident_bytes)}")
     name = f"sse-proxy {totals.version}".rstrip()

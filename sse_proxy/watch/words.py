@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["as_bytes", "as_seconds", "cells", "counted", "fitted", "printable"]
+__all__ = ["as_bytes", "as_range", "as_seconds", "cells", "counted", "fitted", "printable"]
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 
@@ -64,6 +64,11 @@ def as_seconds(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def as_range(least: float, most: float | None) -> str:
+    """Seconds between two bounds, ``2.5–5 s``; without the upper one, ``over 2560 s``."""
+    return f"over {least:g} s" if most is None else f"{least:g}–{most:g} s"
 
 
 def as_bytes(number: int) -> str:

@@ -6,6 +6,7 @@ import { streamChat as streamChatByEventSource } from "/frontend/eventSource.js"
 import { streamChat as streamChatByFetch } from "/frontend/fetchStream.js";
 import { ChatComponent } from "../../examples/frontend/useStreamingChat";
 import { streamChat as streamChatOfGuide } from "./guide/streamChat";
+import { ChatComponent as ChatComponentOfGuide } from "./guide/useStreamingChat";
 
 // Where the next EventSource writes down what it dispatches.
 let witness = [];
@@ -46,18 +47,24 @@ function rendered(condition) {
   });
 }
 
-// The guide's component, its button pressed; over when it no longer shows that it streams.
-async function hook() {
+// A component with its button pressed; over when it no longer shows that it streams. What it shows as an error is one.
+async function component(element) {
   const root = document.body.appendChild(document.createElement("main"));
-  createRoot(root).render(<ChatComponent />);
+  createRoot(root).render(element);
   await rendered(() => root.querySelector("button"));
-  return run(async () => {
+  return run(async (onToken) => {
     root.querySelector("button").click();
     await rendered(() => root.querySelector("span"));
     await rendered(() => !root.querySelector("span"));
-    return root.querySelector("div > div").textContent;
+    onToken(root.querySelector("div > div").textContent);
+    const alert = root.querySelector("[role=alert]");
+    if (alert) throw new Error(alert.textContent);
   });
 }
+
+// The guide's, and that of the docs.
+const hook = () => component(<ChatComponentOfGuide />);
+const react = () => component(<ChatComponent />);
 
 // The guide's fetch reader. Its `appendToken` is the page's, so only one may run at a time.
 function reader({ prompt }) {
@@ -77,7 +84,7 @@ function fetchStream({ prompt, url }) {
 
 // Several at a time.
 window.all = async ({ frontends, ...given }) => {
-  const known = { hook, reader, eventSource, fetchStream };
+  const known = { hook, reader, react, eventSource, fetchStream };
   return Object.fromEntries(await Promise.all(frontends.map(async (name) => [name, await known[name](given)])));
 };
 
@@ -86,6 +93,14 @@ window.leaving = async ({ prompt, url }) => {
   const source = new EventSource(`${url}?prompt=${encodeURIComponent(prompt)}`);
   await new Promise((resolve) => source.addEventListener("message", resolve, { once: true }));
   source.close();
+
+  const page = document.body.appendChild(document.createElement("main"));
+  const root = createRoot(page);
+  root.render(<ChatComponent />);
+  await rendered(() => page.querySelector("button"));
+  page.querySelector("button").click();
+  await rendered(() => page.querySelector("div > div").textContent);
+  root.unmount();
 
   const abort = new AbortController();
   await streamChatByFetch(prompt, () => abort.abort(), { url, signal: abort.signal }).catch(() => {});

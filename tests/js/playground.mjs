@@ -49,8 +49,8 @@ const COMMANDS = {
     await page.waitForFunction(new Function("given", source), argument, { polling: 50 });
   },
   click: ({ page, selector }) => page.click(selector),
-  // The person's wish for less motion: "reduce" or "no-preference".
-  motion: ({ page, motion }) => page.emulateMedia({ reducedMotion: motion }),
+  // What the person's system asks of a page: {reducedMotion, forcedColors}.
+  media: ({ page, media }) => page.emulateMedia(media),
   press: ({ page, key }) => page.keyboard.press(key),
   async set({ page, selector, value }) {
     const tag = await page.$eval(selector, (element) => (element.type === "checkbox" ? "checkbox" : element.tagName));

@@ -1,16 +1,23 @@
 // The tabs with code to copy, always for what the switches say now.
 import { HERE, ROOT } from "./api.js";
+import * as sdks from "./sdks.js";
 import * as snippets from "./snippets.js";
 import { element } from "./view.js";
 
 const OF_OPENAI = ["openai_chat", "openai_completions", "openai_responses"];
+// Of those, the SDKs that can send no query; it is mostly their own.
+const WITHOUT_QUERY = new Set(["genai", "genai-js", "ollama", "ollama-js"]);
+// Whose readers know events and no lines.
+const OF_EVENTS = new Set(["js", "httpx"]);
+// An SDK always sends a body.
+const sdk = (make) => (asked) => make({ ...asked, body: asked.body ?? {} });
 // Where the proxy's own token goes; the page never writes the real one anywhere.
 const SECRET = "YOUR_TOKEN";
 
 // Name, label, the dialects that it is for (null: all), the example of the repository that it is (null: none), and how.
 const TABS = [
   ["curl", "curl", null, null, snippets.curl],
-  ["js", "JavaScript", null, null, snippets.javascript],
+  ["js", "JavaScript, fetch", null, null, snippets.javascript],
   ["eventsource", "EventSource", "bridge", "eventSource.js",
     (source) => snippets.bridged(source, (url) => `await streamChat("Hello", (token) => console.log(token), ${JSON.stringify(url)});\n`)],
   ["fetch", "fetch, bridge", "bridge", "fetchStream.js",
@@ -18,9 +25,14 @@ const TABS = [
   ["react", "React", "bridge", "useStreamingChat.tsx", (source) => () => source],
   ["vue", "Vue", "bridge", "useStreamingChat.vue.js", (source) => () => source],
   ["httpx", "Python, httpx", null, null, snippets.httpx],
-  ["openai", "Python, openai", OF_OPENAI, null, snippets.openaiPython],
-  ["anthropic", "Python, anthropic", ["anthropic"], null, snippets.anthropicPython],
-  ["openai-js", "openai-js", OF_OPENAI, null, snippets.openaiJs],
+  ["openai", "Python, openai", OF_OPENAI, null, sdk(sdks.openaiPython)],
+  ["openai-js", "JavaScript, openai", OF_OPENAI, null, sdk(sdks.openaiJs)],
+  ["anthropic", "Python, anthropic", ["anthropic"], null, sdk(sdks.anthropicPython)],
+  ["anthropic-js", "JavaScript, anthropic", ["anthropic"], null, sdk(sdks.anthropicJs)],
+  ["genai", "Python, google-genai", ["gemini"], null, sdk(sdks.genaiPython)],
+  ["genai-js", "JavaScript, google-genai", ["gemini"], null, sdk(sdks.genaiJs)],
+  ["ollama", "Python, ollama", ["ollama"], null, sdk(sdks.ollamaPython)],
+  ["ollama-js", "JavaScript, ollama", ["ollama"], null, sdk(sdks.ollamaJs)],
 ];
 
 const byId = (id) => document.getElementById(id);
@@ -104,9 +116,15 @@ export class Code {
     }
     if (fits && !fits.includes(dialect.name)) return { stops: true, text: `${label} does not speak this dialect: choose another above.` };
     const said = [];
-    if (dialect.name === "ollama" && this.#chosen !== "curl") said.push("Asks for events instead of lines, by Accept: text/event-stream.");
-    if (parsed(this.form.asked().body) === undefined) said.push("The body above is no JSON; here {} stands in its place.");
+    if (this.#wantsEvents()) said.push("Asks for events instead of lines, by Accept: text/event-stream.");
+    const { body, query } = this.form.asked();
+    if (WITHOUT_QUERY.has(this.#chosen) && !this.about.menu && query !== dialect.query) said.push("The query above is not in it: the SDK has its own.");
+    if (parsed(body) === undefined) said.push("The body above is no JSON; here {} stands in its place.");
     return { text: said.join(" ") };
+  }
+
+  #wantsEvents() {
+    return this.form.dialect.name === "ollama" && OF_EVENTS.has(this.#chosen);
   }
 
   #asked() {
@@ -114,15 +132,17 @@ export class Code {
     const body = parsed(asked.body);
     const origin = location.origin + ROOT;
     const headers = asked.body === null ? {} : { "Content-Type": "application/json" };
-    if (this.form.dialect.name === "ollama" && this.#chosen !== "curl") headers.Accept = "text/event-stream";
+    if (this.#wantsEvents()) headers.Accept = "text/event-stream";
     if (this.about.tokens) headers.Authorization = `Bearer ${SECRET}`;
     return {
       origin,
       url: origin + asked.path + (asked.query ? `?${asked.query}` : ""),
+      path: asked.path,
       method: asked.method,
       headers: { ...headers, ...asked.headers },
       body: body === undefined ? {} : body,
       query: Object.fromEntries(new URLSearchParams(asked.query)),
+      mock: asked.mock,
       dialect: this.form.dialect.name,
       bridge: origin + (this.about.bridges[0] ?? "/chat/stream"),
       secret: this.about.tokens ? SECRET : "",

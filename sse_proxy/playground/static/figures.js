@@ -4,15 +4,16 @@ import { element } from "./view.js";
 
 const EVERY_MS = 1000;
 
-const seconds = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(2)} s`);
+// A bucket of the metrics, in seconds: more is not known.
+const bucket = (bounds) => (bounds ? (bounds[1] === null ? `over ${bounds[0]} s` : `${bounds[0]}–${bounds[1]} s`) : "–");
 const counts = (object) => Object.entries(object ?? {}).map(([name, count]) => `${name.replaceAll("_", " ")} ${count}`).join(", ") || "–";
 const sum = (object) => Object.values(object ?? {}).reduce((all, count) => all + count, 0);
 
 const ROWS = [
   ["Open now", (totals) => String(totals.active ?? "–")],
   ["Streams ended", (totals) => String(sum(totals.outcomes))],
-  ["First event, median", (totals) => seconds(totals.ttft_p50_seconds)],
-  ["First event, 95 %", (totals) => seconds(totals.ttft_p95_seconds)],
+  ["First event, median", (totals) => bucket(totals.ttft_p50_seconds)],
+  ["First event, 95 %", (totals) => bucket(totals.ttft_p95_seconds)],
   ["Events", (totals) => String(totals.events ?? "–")],
   ["Heartbeats", (totals) => String(totals.heartbeats ?? "–")],
   ["Ended as", (totals) => counts(totals.outcomes)],

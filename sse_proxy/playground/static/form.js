@@ -138,22 +138,21 @@ export class Form {
     return knobs;
   }
 
-  // What is asked of the proxy: {method, path, query, body, headers}, without what the page needs for itself.
+  // What is asked of the proxy: {method, path, query, body, headers}, without what the page needs for itself; `mock`: the
+  // switches as headers.
   asked() {
     if (!this.menu) {
       const [path, query = ""] = field("path").value.trim().split(/\?(.*)/s);
       const method = field("method").value;
       // One slash in front: two would be a host, which a browser would ask in the proxy's place.
-      return { method, path: path.replace(/^[/\\\s]*/, "/"), query, body: method === "POST" ? field("body").value : null, headers: {} };
+      return { method, path: path.replace(/^[/\\\s]*/, "/"), query, body: method === "POST" ? field("body").value : null, headers: {}, mock: {} };
     }
     const { method, path, query, body, knobs } = this.dialect;
     const pairs = Object.entries(this.knobs());
-    if (knobs === "headers") {
-      const headers = Object.fromEntries(pairs.map(([name, value]) => [`X-Mock-${name.replaceAll("_", "-")}`, String(value)]));
-      return { method, path, query, body, headers };
-    }
+    const mock = Object.fromEntries(pairs.map(([name, value]) => [`X-Mock-${name.replaceAll("_", "-")}`, String(value)]));
+    if (knobs === "headers") return { method, path, query, body, headers: mock, mock };
     const parameters = [query, ...pairs.map(([name, value]) => `${name}=${value}`)].filter(Boolean).join("&");
-    return { method, path, query: parameters, body, headers: {} };
+    return { method, path, query: parameters, body, headers: {}, mock };
   }
 
   // The requests of both lanes for a run of this name.

@@ -14,10 +14,11 @@ const STREAMS = "/-/sse-proxy/streams/";
 const KEPT = /\/-\/sse-proxy\/streams\/([0-9a-f]{32})$/;
 
 export class Lane {
-  // `clock()`: seconds since the run began. `changed()`: something is to be drawn.
-  constructor(clock, changed) {
+  // `clock()`: seconds since the run began. `changed()`: something is to be drawn. `marked(kind, detail)`: there is a mark.
+  constructor(clock, changed, marked = () => {}) {
     this.clock = clock;
     this.changed = changed;
+    this.marked = marked;
     this.reset();
   }
 
@@ -76,6 +77,7 @@ export class Lane {
   // What is learnt of the lane after its end belongs to its end.
   mark(kind, detail = "") {
     if (this.marks.length < MOST_MARKS || !ENDLESS.has(kind)) this.marks.push({ at: this.over ?? this.clock(), kind, detail });
+    this.marked(kind, detail);
   }
 
   // Until the time has come to connect again, or `stop` wakes it.

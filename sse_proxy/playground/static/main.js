@@ -13,6 +13,11 @@ const byId = (id) => document.getElementById(id);
 // Rows of the table; the newest, since a long stream would make a page of thousands.
 const MOST_ROWS = 300;
 
+// Into the one live region. The same once more would be read once more.
+function say(text) {
+  if (byId("status").textContent !== text) byId("status").textContent = text;
+}
+
 class Page {
   #began = 0;
   #ended = 0;
@@ -30,7 +35,7 @@ class Page {
     this.about = about;
     this.clock = clock;
     this.names = names;
-    this.lanes = names.map(() => new Lane(clock, () => this.#touch()));
+    this.lanes = names.map((name) => new Lane(clock, () => this.#touch(), (...mark) => this.#marked(name, ...mark)));
     this.views = ["upstream", "proxy"].map((id, at) => new LaneView(byId("lanes"), `lane-${id}`, names[at]));
     this.timeline = new Timeline(byId("timeline"), names, clock);
     this.form = new Form(about, () => {
@@ -98,7 +103,7 @@ class Page {
     this.views.forEach((view) => view.after(""));
     this.#chains();
     this.#buttons(true);
-    byId("status").textContent = "Both lanes are running.";
+    say("Both lanes are running.");
     const runs = this.form.requests(id).map((request, at) => this.lanes[at].run(request));
     this.figures.follow(this.lanes[1].requestId);
     this.upstream.watch(this.lanes);
@@ -110,15 +115,22 @@ class Page {
     this.#table();
     requestAnimationFrame(() => {
       if (turn !== this.#turn) return; // the next run has begun
-      byId("status").textContent = this.views.map((view, at) => `${this.names[at]}: ${view.said}.`).join(" ");
+      say(this.views.map((view, at) => `${this.names[at]}: ${view.said}.`).join(" "));
       byId("status").dataset.done = String(this.views.length);
     });
   }
 
   #buttons(running) {
     delete byId("status").dataset.done;
-    byId("cut").disabled = byId("stop").disabled = !running;
+    // Disabled, the one that was just pressed would lose the focus, and a keyboard its place.
+    for (const name of ["cut", "stop"]) byId(name).ariaDisabled = String(!running);
     byId("run").textContent = running ? "Run again" : "Run both";
+  }
+
+  // Of what happens to a lane, what its user wants to hear of at once; both lines are cut at one moment.
+  #marked(name, kind, detail) {
+    if (kind === "cut") say("The line was cut.");
+    if (kind === "resume") say(`${name}: resumed ${detail}.`);
   }
 
   // The proxy tells of the stream on the right: what it has repaired, and in the end what it makes of it.
@@ -205,15 +217,15 @@ async function open() {
   } catch (error) {
     byId("door").hidden = error.status !== 401;
     byId("door-error").textContent = error.status === 401 && hasToken() ? "The proxy does not know this token." : "";
-    if (error.status !== 401) byId("status").textContent = `The proxy cannot be asked: ${error.message}.`;
+    if (error.status !== 401) say(`The proxy cannot be asked: ${error.message}.`);
     return null;
   }
 }
 
-byId("door-form").addEventListener("submit", (event) => {
+byId("door-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   useToken(byId("token").value);
   byId("token").value = "";
-  open();
+  if (await open()) byId("run").focus(); // the door, and the focus with it, is gone
 });
 open();

@@ -1,5 +1,6 @@
 // The code to copy: functions from what is asked to text. Each is whole: it runs as it stands, and prints the answer.
-// `asked`: {url, origin, method, headers, body, query, dialect, bridge, secret}; `body` is parsed, null of a GET.
+// `asked`: {url, origin, path, method, headers, body, query, mock, dialect, bridge, secret}; `body` is parsed, null of a
+// GET; `mock`: the demo's switches as headers, for those who can send no query. The SDKs' are in sdks.js.
 
 // Where the text of one payload is, in both languages; null: the payload is the text.
 const TEXT = {
@@ -18,22 +19,19 @@ const TEXT = {
   tokens: ['chunk.token ?? ""', 'chunk.get("token", "")'],
 };
 
-const json = (value) => JSON.stringify(value);
-const indented = (text, by) => text.replaceAll("\n", `\n${by}`);
+export const json = (value) => JSON.stringify(value);
 
 // A word of a POSIX shell.
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 // A value of JSON as Python writes it.
-function python(value) {
+export function python(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
   if (typeof value !== "object") return json(value);
   return `{${Object.entries(value).map(([name, one]) => `${json(name)}: ${python(one)}`).join(", ")}}`;
 }
-
-const argumentsOf = (body) => Object.entries(body).map(([name, value]) => `\n    ${name}=${python(value)},`).join("");
 
 export function curl({ url, headers, body }) {
   const lines = [`curl -N ${quoted(url)}`, ...Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`)];
@@ -103,58 +101,6 @@ with httpx.stream("${method}", url, headers=headers${body ? ", json=body" : ""},
             take("\\n".join(data))
             data = []
 print(text)
-`;
-}
-
-// Method of the client, and how its chunks are read, in Python and JavaScript.
-const OPENAI = {
-  openai_chat: ["chat.completions.create", 'chunk.choices[0].delta.content or "" if chunk.choices else ""', 'chunk.choices[0]?.delta?.content ?? ""'],
-  openai_completions: ["completions.create", 'chunk.choices[0].text if chunk.choices else ""', 'chunk.choices[0]?.text ?? ""'],
-  openai_responses: [
-    "responses.create",
-    'chunk.delta if chunk.type == "response.output_text.delta" else ""',
-    'chunk.type === "response.output_text.delta" ? chunk.delta : ""',
-  ],
-};
-
-export function openaiPython({ origin, body, query, dialect, secret }) {
-  const [call, text] = OPENAI[dialect];
-  const extra = Object.keys(query).length ? `\n    extra_query=${python(query)},` : "";
-  return `from openai import OpenAI
-
-client = OpenAI(base_url=${json(`${origin}/v1`)}, api_key=${json(secret || "unused")})
-stream = client.${call}(${argumentsOf(body)}${extra}
-)
-for chunk in stream:
-    print(${text}, end="", flush=True)
-print()
-`;
-}
-
-export function openaiJs({ origin, body, query, dialect, secret }) {
-  const [call, , text] = OPENAI[dialect];
-  const options = Object.keys(query).length ? `, { query: ${json(query)} }` : "";
-  return `import OpenAI from "openai";
-
-const client = new OpenAI({ baseURL: ${json(`${origin}/v1`)}, apiKey: ${json(secret || "unused")} });
-const stream = await client.${call}(${indented(JSON.stringify(body, null, 2), "")}${options});
-let answer = "";
-for await (const chunk of stream) answer += ${text};
-console.log(answer);
-`;
-}
-
-export function anthropicPython({ origin, body, query, secret }) {
-  const { stream: _asked, ...rest } = body;
-  const extra = Object.keys(query).length ? `\n    extra_query=${python(query)},` : "";
-  return `from anthropic import Anthropic
-
-client = Anthropic(base_url=${json(origin)}, api_key=${json(secret || "unused")})
-with client.messages.stream(${argumentsOf(rest)}${extra}
-) as stream:
-    for text in stream.text_stream:
-        print(text, end="", flush=True)
-print()
 `;
 }
 

@@ -1,40 +1,49 @@
 // React and EventSource: a hook, and a component that uses it. `GET /chat/stream?prompt=…` is a bridge of the proxy.
-import { useState, useEffect } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
-export function useStreamingChat() {
+export function useStreamingChat(url = '/chat/stream') {
   const [response, setResponse] = useState('');
+  const [error, setError] = useState('');
   const [isStreaming, setIsStreaming] = useState(false);
+  const source = useRef<EventSource | null>(null);
 
-  const sendMessage = async (prompt: string) => {
+  // Ends the upstream's request too, so a component that is gone costs nothing.
+  const stop = () => {
+    source.current?.close();
+    setIsStreaming(false);
+  };
+  useEffect(() => () => source.current?.close(), []);
+
+  const sendMessage = (prompt: string) => {
+    stop();
     setResponse('');
+    setError('');
     setIsStreaming(true);
 
-    const es = new EventSource(`/chat/stream?prompt=${encodeURIComponent(prompt)}`);
+    const es = new EventSource(`${url}?prompt=${encodeURIComponent(prompt)}`);
+    source.current = es;
 
     es.addEventListener('message', (e) => {
-      const data = JSON.parse(e.data);
-      if (data.token) {
-        setResponse((prev) => prev + data.token);
-      }
+      const { token } = JSON.parse(e.data);
+      setResponse((prev) => prev + token);
     });
 
-    es.addEventListener('done', () => {
-      setIsStreaming(false);
-      es.close();
-    });
+    es.addEventListener('done', stop);
 
-    es.onerror = () => {
-      setIsStreaming(false);
-      es.close();
-    };
+    // The proxy's `event: error` has data; the browser's own error, for a lost or refused connection, has none.
+    es.addEventListener('error', (e) => {
+      const { data } = e as MessageEvent;
+      setError(data ? JSON.parse(data).error.message : 'the connection was lost');
+      stop();
+    });
   };
 
-  return { response, isStreaming, sendMessage };
+  return { response, error, isStreaming, sendMessage, stop };
 }
 
 // Usage
 export function ChatComponent() {
-  const { response, isStreaming, sendMessage } = useStreamingChat();
+  const { response, error, isStreaming, sendMessage, stop } = useStreamingChat();
 
   return (
     <div>
@@ -42,7 +51,8 @@ export function ChatComponent() {
         Send
       </button>
       <div>{response}</div>
-      {isStreaming && <span>...</span>}
+      {isStreaming && <span>... <button onClick={stop}>Stop</button></span>}
+      {error && <p role="alert">The answer is not whole: {error}</p>}
     </div>
   );
 }
