@@ -57,6 +57,15 @@ CHAINS: dict[str, Chain] = {
         break_post=True,
     ),
     "nginx, no Last-Event-ID": Chain(hops=[nginx('proxy_set_header Last-Event-ID "";', *_HTTP11)]),
+    "nginx, other headers": Chain(
+        hops=[
+            nginx(
+                "proxy_hide_header Content-Type; proxy_hide_header Cache-Control;",
+                "add_header Cache-Control 'public, max-age=600';",
+                *_HTTP11,
+            )
+        ]
+    ),
     "the guide's nginx": Chain(hops=[nginx(locations=_GUIDE)], settings=_BRIDGE, path="/chat/stream?prompt=Hello"),
     "two nginx, default buffering": Chain(hops=[nginx(_HTTP10), nginx(*_HTTP11)]),
     "two nginx, the inner one tells": Chain(
@@ -105,6 +114,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "nginx, gzip, buffering and a read timeout": {"buffered": "nginx", "compressed": "nginx", "idle-cut": "nginx"},
     "nginx, POST sent again": {"duplicate-post": "nginx"},
     "nginx, no Last-Event-ID": {"last-event-id-lost": "nginx"},
+    "nginx, other headers": {"cacheable": "nginx", "content-type": "nginx", "headers-changed": "nginx"},
     "the guide's nginx": {"close-delimited": "nginx"},
     "two nginx, default buffering": {"buffered": "nginx"},
     "two nginx, the inner one tells": {},
