@@ -49,11 +49,23 @@ CHAINS: dict[str, Chain] = {
     "nginx, read timeout above the heartbeat": Chain(
         hops=[nginx("proxy_read_timeout 3s;", *_HTTP11)], settings={"heartbeat_seconds": 1}, idle=6
     ),
+    "nginx, gzip, buffering and a read timeout": Chain(
+        hops=[nginx(_DEAF, _GZIP, "proxy_read_timeout 2s;", *_HTTP11)], idle=5
+    ),
     "nginx, POST sent again": Chain(
         hops=[nginx("proxy_next_upstream error timeout non_idempotent;", *_HTTP11, server=_SECOND)],
         break_post=True,
     ),
     "nginx, no Last-Event-ID": Chain(hops=[nginx('proxy_set_header Last-Event-ID "";', *_HTTP11)]),
+    "nginx, other headers": Chain(
+        hops=[
+            nginx(
+                "proxy_hide_header Content-Type; proxy_hide_header Cache-Control;",
+                "add_header Cache-Control 'public, max-age=600';",
+                *_HTTP11,
+            )
+        ]
+    ),
     "the guide's nginx": Chain(hops=[nginx(locations=_GUIDE)], settings=_BRIDGE, path="/chat/stream?prompt=Hello"),
     "two nginx, default buffering": Chain(hops=[nginx(_HTTP10), nginx(*_HTTP11)]),
     "two nginx, the inner one tells": Chain(
@@ -82,6 +94,10 @@ CHAINS: dict[str, Chain] = {
         hops=[nginx("proxy_read_timeout 5s;", "proxy_buffering off;", *_HTTP11)], bare=True, method="POST",
         path="/v1/chat/completions?rate=20&stall_after=4", headers=_JSON, body=_CHAT,
     ),
+    "another server that falls silent behind buffers": Chain(
+        hops=[nginx("proxy_read_timeout 5s;", _DEAF, _GZIP, *_HTTP11)], bare=True, method="POST",
+        path="/v1/chat/completions?rate=20&stall_after=8", headers=_JSON, body=_CHAT,
+    ),
 }  # fmt: skip
 
 #: Id of each finding that is more than a note, and who is blamed.
@@ -95,8 +111,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "nginx, gzip and buffering": {"buffered": "nginx", "compressed": "nginx"},
     "nginx, read timeout": {"idle-cut": "nginx"},
     "nginx, read timeout above the heartbeat": {},
+    "nginx, gzip, buffering and a read timeout": {"buffered": "nginx", "compressed": "nginx", "idle-cut": "nginx"},
     "nginx, POST sent again": {"duplicate-post": "nginx"},
     "nginx, no Last-Event-ID": {"last-event-id-lost": "nginx"},
+    "nginx, other headers": {"cacheable": "nginx", "content-type": "nginx", "headers-changed": "nginx"},
     "the guide's nginx": {"close-delimited": "nginx"},
     "two nginx, default buffering": {"buffered": "nginx"},
     "two nginx, the inner one tells": {},
@@ -111,7 +129,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "another server behind nginx": {"buffered": "nginx"},
     "another server behind nginx, right": {},
     "another server that falls silent": {"idle-cut": "nginx"},
-}
+    "another server that falls silent behind buffers": {
+        "buffered": "nginx", "compressed": "nginx", "cut": "nginx (it seems)",
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +173,10 @@ def test_the_size_of_the_buffer_is_measured(reports: dict[str, Report]) -> None:
     assert 3000 <= held <= 65_536  # under load much is written before that is seen
 
 
-def test_the_second_of_an_idle_cut_is_told(reports: dict[str, Report]) -> None:
-    """With the knob that sets it."""
-    report = reports["nginx, read timeout"]
+@pytest.mark.parametrize("name", ["nginx, read timeout", "nginx, gzip, buffering and a read timeout"])
+def test_the_second_of_an_idle_cut_is_told(reports: dict[str, Report], name: str) -> None:
+    """With the knob that sets it, also where all bytes came with the cut."""
+    report = reports[name]
     seconds = _evidence(report, "idle-cut")["seconds"]
     assert isinstance(seconds, float)
     assert 1.2 <= seconds <= 4.5

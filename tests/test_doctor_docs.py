@@ -31,8 +31,8 @@ _ON_THE_OTHER_PAGE = {
 _UNITS = {"s": 1, "min": 60}
 #: How a module names a finding: as an argument, or in one of the functions that make it.
 _IDS = re.compile(
-    r'\bid="([a-z0-9.-]+)"|_blaming\(\s*case,\s*"([a-z0-9.-]+)"|_finding\("([a-z-]+)"|_limit\(\w+, "([a-z-]+)"'
-    r'|, "(resume)"\)'
+    r'\bid="([a-z0-9.-]+)"|_(?:blaming|changed)\(\s*case,\s*"([a-z0-9.-]+)"|_finding\("([a-z-]+)"'
+    r'|_limit\(\w+, "([a-z-]+)"|, "(resume)"\)'
 )
 
 

@@ -54,6 +54,10 @@ CHAINS: dict[str, tuple[Chain, dict[str, str]]] = {
     "compressed": (chat("encoding=gzip"), {"compressed": ""}),
     "busy": (chat("status=503"), {"http-status": ""}),
     "all at once": (chat("prefill=1&rate=0"), {"buffered": ""}),
+    "all at once, with heartbeats": (
+        chat("prefill=3&rate=0", bare=False, heartbeat_seconds=1, commit_after_seconds=1),
+        {},
+    ),
     "the proxy in front": (chat("defect=single_newline", bare=False), {}),
     "events with ids": (Chain(bare=True, path="/events?ids=1&rate=10"), {}),
     "no probe": (Chain(settings={"probe": False}, path="/health"), {"not-a-stream": ""}),

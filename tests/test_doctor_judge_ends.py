@@ -86,6 +86,42 @@ def test_a_busy_stream_that_is_cut_at_a_known_second_has_a_suspect() -> None:
     assert "timeoutSec of the backend service" in found.fix
 
 
+@pytest.mark.parametrize(
+    "pieces, head_at, held, headers, culprit, fix",
+    [
+        ([(5.3, CHUNK * 8)], 5.3, 5.3, NGINX, "nginx (it seems)", "proxy_read_timeout 3600s; in the location"),
+        ([], 5.3, 5.3, NGINX, "nginx (it seems)", "proxy_read_timeout 3600s; in the location"),
+        ([(0.3, CHUNK), (5.3, CHUNK * 7)], 0.1, 5.0, NGINX, "nginx (it seems)", "it may have died"),
+        ([(5.3, CHUNK * 8)], 0.1, 5.2, SSE, "", "a longer idle (read) timeout in the hop that cuts, or see the log"),
+        ([(30.1, CHUNK * 8)], 0.1, 30.0, SSE, "Amazon API Gateway or Google Cloud load balancer", "it may have died"),
+    ],
+    ids=["all of it", "a head", "the rest", "no hop is known", "no hop is known, a known second"],
+)
+def test_a_cut_that_brings_bytes_hides_the_silence(
+    pieces: list[tuple[float, bytes]],
+    head_at: float,
+    held: float,
+    headers: tuple[tuple[str, str], ...],
+    culprit: str,
+    fix: str,
+) -> None:
+    """They had been held back, and a server that fell silent cannot be told from one that died."""
+    ended_at = (pieces[-1][0] if pieces else head_at) + 0.01
+    cut = case(pieces, request=CHAT, headers=headers, head_at=head_at, end=End.CUT, ended_at=ended_at)
+    found = told(judge_end(cut))
+    assert (found.id, found.culprit) == ("cut", culprit)
+    assert "for how long the server was silent is not known" in found.seen
+    assert fix in found.fix
+    assert found.evidence["held_seconds"] == held
+
+
+def test_who_only_seems_to_be_there_seems_to_be_it_once() -> None:
+    """Its name says so already."""
+    start = {"http_version": "1.0"}
+    cut = probe([(0.0, 9.0), (0.1, 9.0)], start=start, ends=False, head_at=9.0, end=End.CUT, ended_at=9.0)
+    assert told(judge_end(cut)).culprit == "nginx (it seems)"
+
+
 def waited(seconds: float, *, cut: bool, beats: tuple[float, ...] = (), **facts: Any) -> Case:
     """A probe that was silent from 1 s on until *seconds*, and was cut then or ended."""
     steps = [(0.0, 1.0), (0.01, 1.01)] + ([] if cut else [(seconds, 1 + seconds)])
@@ -123,6 +159,23 @@ def test_the_second_of_a_silence_is_told() -> None:
     saved = told(judge_idle(waited(60, cut=True), waited(90, cut=False, beats=BEATS)))
     assert saved.seen == "a silent stream was cut after 60.0 s; the proxy's heartbeats come before that, every 15 s"
     assert saved.fix.startswith("nothing while heartbeats come before that; else proxy_read_timeout")
+
+
+def test_the_second_is_told_where_all_was_held_back_until_the_cut() -> None:
+    """It counts from when the last event was written, whatever came of it when."""
+    silent = probe([(0.0, 5.1), (0.01, 5.1)], ends=False, headers=NGINX, end=End.CUT, ended_at=5.1)
+    beating = probe([(0.0, 8.1), (0.01, 8.1), (8.0, 8.1)], headers=NGINX, beats=(8.1,))
+    found = told(judge_idle(silent, beating))
+    assert found.seen.startswith("a silent stream was cut after 5.0 s, before the proxy's heartbeat")
+    assert found.evidence == {"seconds": 4.99, "after_seconds": 5.1}
+
+
+def test_a_probe_without_a_silence_helps_to_tell_the_second() -> None:
+    """Where both of the others were cut."""
+    silent = probe([(0.0, 5.1), (0.01, 5.1)], ends=False, headers=NGINX, end=End.CUT, ended_at=5.1)
+    beating = probe([(0.0, 9.1), (0.01, 9.1)], ends=False, headers=NGINX, end=End.CUT, ended_at=9.1)
+    paced = probe([(0.0, 2.1), (2.0, 2.1)], headers=NGINX)
+    assert told(judge_idle(silent, beating, paced)).evidence["seconds"] == 4.99
 
 
 def test_what_ends_without_framing_is_a_cut_where_the_last_event_is_missing() -> None:

@@ -121,6 +121,41 @@ def test_what_is_said_of_a_burst_is_what_was_seen() -> None:
     assert bursts.seen == "23 events came in 2 bursts (of 272, 96 bytes), as if a buffer had to fill up"
 
 
+BEAT = b": ping\n\n"
+
+
+@pytest.mark.parametrize(
+    "pieces, expected",
+    [
+        ([(2.0, BEAT), (4.0, BEAT), (6.0, EVENT * 40)], "note"),
+        ([(6.0, EVENT * 40), (8.0, BEAT), (9.0, b"")], "note"),
+        ([(6.0, EVENT * 40), (8.0, BEAT)], "error"),
+        ([(6.0, BEAT * 3 + EVENT * 40)], "error"),
+        ([(5.99, BEAT * 3), (6.0, EVENT * 40), (6.04, BEAT)], "error"),
+        ([(1.0, EVENT * 10), (1.5, BEAT), (2.0, EVENT * 10)], "note"),
+        ([(1.0, EVENT * 10 + BEAT), (2.0, BEAT + EVENT * 10)], "warning"),
+    ],
+    ids=["before", "behind", "with the end", "with it", "as good as with it", "between bursts", "with bursts"],
+)
+def test_a_heartbeat_that_came_by_itself_shows_that_nothing_is_held_back(
+    pieces: list[tuple[float, bytes]], expected: str
+) -> None:
+    """One that came with the events may have been held back with them."""
+    assert ids(judge_pace(case(pieces))) == [f"{expected}: buffered"]
+
+
+def test_what_is_said_of_heartbeats_between_is_no_more_than_they_show() -> None:
+    """Behind who makes them there may still be a buffer."""
+    found = told(judge_pace(case([(2.0, BEAT), (4.0, BEAT), (6.0, EVENT * 40)], headers=NGINX)))
+    assert found.seen == (
+        "all 40 events came at once, 6.0 s after the request and 4.0 s after the head; but 2 heartbeats came in "
+        "between, so from where they are made nothing is held back"
+    )
+    assert (found.culprit, found.evidence["heartbeats_between"]) == ("", 2)
+    one = told(judge_pace(case([(2.0, BEAT), (6.0, EVENT * 40)])))
+    assert "but 1 heartbeat came in between, so from where it is made nothing" in one.seen
+
+
 def test_a_probe_is_not_judged_by_its_pace() -> None:
     """More is known of it."""
     assert list(judge_pace(probe([(n / 10, 3.0) for n in range(20)]))) == []

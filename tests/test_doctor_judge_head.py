@@ -152,6 +152,40 @@ def test_headers_that_the_proxy_sent_and_a_hop_took_are_told(
     assert ids(judge_head(probe(STEPS, headers=headers))) == expected
 
 
+ENVOY = ("x-envoy-upstream-service-time", "1")
+CHANGED = (*(pair for pair in without("content-type") if pair[0] != "cache-control"), ("cache-control", "max-age=600"))
+
+
+@pytest.mark.parametrize(
+    "hops, culprit, fix",
+    [
+        ((), "", "let the response headers of the proxy pass"),
+        ((NGINX,), "nginx", "no proxy_hide_header"),
+        ((("server", "cloudflare"),), "Cloudflare", "let the response headers of the proxy pass"),
+        ((NGINX, ENVOY), "", "let the response headers of the proxy pass"),
+    ],
+)
+def test_headers_that_a_hop_has_changed_are_its_fault(
+    hops: tuple[tuple[str, str], ...], culprit: str, fix: str
+) -> None:
+    """The proxy is there already; of several hops it may be any."""
+    found = [*judge_head(probe(STEPS, headers=(*CHANGED, *hops)))]
+    assert ids(found) == ["error: content-type", "warning: cacheable", "warning: headers-changed"]
+    assert {each.culprit for each in found} == {culprit}
+    assert all(fix in each.fix and "put sse-proxy" not in each.fix for each in found)
+    assert "(the proxy has sent text/event-stream" in found[0].seen
+    assert "(the proxy has sent no-cache, no-transform) lets caches" in found[1].seen
+
+
+def test_headers_of_a_server_are_the_servers() -> None:
+    """Whatever stands in front of it: nobody knows what it has sent."""
+    kind, cacheable, _missing = judge_head(case(EVENTS, headers=(*CHANGED, NGINX)))
+    assert (kind.culprit, cacheable.culprit) == ("", "")
+    assert kind.fix.startswith("Content-Type: text/event-stream from the server; put sse-proxy in front")
+    assert cacheable.fix.startswith("Cache-Control: no-cache, no-transform; put sse-proxy in front")
+    assert "the proxy has sent" not in kind.seen + cacheable.seen
+
+
 def test_http_1_0_towards_the_proxy_is_told() -> None:
     """A hop that speaks it cannot tell a broken stream from a whole one."""
     found = told(judge_way(probe(STEPS, headers=(*SSE, NGINX), start={"http_version": "1.0"})))

@@ -15,7 +15,11 @@ from sse_proxy.doctor.observed import End
 from .doctor_cases import case, ids, probe, told
 
 _CORE = Path(sse_proxy.core.__file__).parent
-SOURCES = [*_CORE.glob("framers/*.py"), _CORE / "repair.py", _CORE / "mending.py", _CORE.parent / "doctor/reading.py"]
+SOURCES = [
+    *_CORE.glob("framers/*.py"),
+    *(_CORE / f"{name}.py" for name in ("mending", "reader", "repair")),
+    _CORE.parent / "doctor/reading.py",
+]
 
 
 def test_what_is_wrong_is_told_with_its_lines() -> None:

@@ -13,6 +13,9 @@ from .stream import Stream
 
 __all__ = ["Case", "case_of"]
 
+#: Bytes that came so shortly before the end of a response came with it, for all that a busy machine can tell.
+_WITH_END_SECONDS = 0.25
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -35,8 +38,21 @@ class Case:
 
     @property
     def silence(self) -> float:
-        """Seconds without a byte before the end."""
+        """Seconds without a byte before the end, as it was here: what was held back may have come with the end."""
         return self.answer.ended_at - self.answer.last_byte_at
+
+    @property
+    def held_to_end(self) -> float:
+        """Seconds without a byte before those that came with the end; 0 where none did.
+
+        A hop has held these back, as a rule: then nobody knows how long there had been none to hold back.
+        """
+        answer = self.answer
+        if self.silence > _WITH_END_SECONDS:
+            return 0.0
+        times = [0.0, answer.head_at, *(read.at for read in answer.reads)]
+        before = [at for at in times if answer.ended_at - at > _WITH_END_SECONDS]
+        return times[len(before)] - before[-1] if before else 0.0
 
 
 def case_of(answer: Answer) -> Case:

@@ -177,7 +177,7 @@ class Examination:
         if "long" in self._cases:
             self._add(judge_total(self._cases["long"]))
         if "silent" in self._cases:
-            self._add(judge_idle(self._cases["silent"], self._cases["beating"]))
+            self._add(judge_idle(self._cases["silent"], self._cases["beating"], case))
         if not any(finding.id == "total-cut" for finding in self._findings):
             self._add(judge_announced(case))
 

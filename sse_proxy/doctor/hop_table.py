@@ -12,6 +12,10 @@ from .hop import Cut, Hop, Kind
 
 __all__ = ["HOPS"]
 
+_NGINX_CACHE_CONTROL = (
+    "no proxy_hide_header Cache-Control; and no expires or add_header Cache-Control, in the location of the stream and "
+    "around it"
+)
 _NGINX_KNOBS = {
     "buffered": (
         "proxy_buffering off; and gzip off; in the location of the stream, in every nginx on the way. Else no "
@@ -22,6 +26,9 @@ _NGINX_KNOBS = {
     "close-delimited": "remove chunked_transfer_encoding off; (it does nothing against buffering)",
     "upstream-http-1.0": 'proxy_http_version 1.1; and proxy_set_header Connection ""; (before 1.29.7 it is 1.0)',
     "duplicate-post": "proxy_next_upstream error timeout; without non_idempotent",
+    "headers-changed": _NGINX_CACHE_CONTROL,
+    "cacheable": _NGINX_CACHE_CONTROL,
+    "content-type": "no proxy_hide_header Content-Type; in the location of the stream and around it",
     "cached": "proxy_cache off; in the location of the stream",
     "last-event-id-lost": "proxy_pass_request_headers on; or proxy_set_header Last-Event-ID $http_last_event_id;",
 }

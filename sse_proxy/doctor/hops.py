@@ -11,7 +11,10 @@ from dataclasses import replace
 from .hop import Cut, Headers, Hop, Kind
 from .hop_table import HOPS
 
-__all__ = ["blamed", "cutters", "is_nginx", "recognised", "seeming"]
+__all__ = ["SEEMS", "blamed", "cutters", "is_nginx", "recognised", "seeming"]
+
+#: Behind the name of a hop of which one cannot be sure.
+SEEMS = " (it seems)"
 
 
 def recognised(headers: Headers) -> list[Hop]:
@@ -27,7 +30,7 @@ def recognised(headers: Headers) -> list[Hop]:
 def seeming(name: str) -> Hop:
     """The hop of that *name*, for who is known by what only it does, of all in the table, and not by a header."""
     hop = next(hop for hop in HOPS if hop.name == name)
-    return replace(hop, name=f"{name} (it seems)")
+    return replace(hop, name=name + SEEMS)
 
 
 def is_nginx(hop: Hop) -> bool:

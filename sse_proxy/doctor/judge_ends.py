@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from .case import Case
 from .findings import Finding, Severity
 from .hop import Kind
-from .hops import blamed, cutters
+from .hops import SEEMS, blamed, cutters
 from .observed import End
+from .probed import Probed
 
 __all__ = ["judge_announced", "judge_end", "judge_idle", "judge_total"]
 
@@ -50,7 +51,10 @@ def _cut(case: Case) -> Finding:
     if _is_announced(case):
         return _total(case)
     if silence >= _LONG_SILENCE_SECONDS:
-        return _limit(case, "idle-cut", f"cut {after:.1f} s after the request, after {silence:.1f} s of silence")
+        seen = f"cut {after:.1f} s after the request, after {silence:.1f} s of silence"
+        return _limit(case, "idle-cut", silence, seen)
+    if case.held_to_end >= _LONG_SILENCE_SECONDS:
+        return _cut_with_bytes(case)
     events = len(case.stream.events)
     seen = f"cut {after:.1f} s after the request, after {events} events, in the middle of the body"
     seen += f" and after {silence:.1f} s of silence" if silence >= 1 else ""
@@ -62,6 +66,29 @@ def _cut(case: Case) -> Finding:
         culprit=culprit,
         fix=knob or "see the log of the server: it may have died; else a hop has a limit on the whole response",
         evidence={"seconds": round(after, 3), "silence_seconds": round(silence, 3), "events": events},
+    )
+
+
+def _cut_with_bytes(case: Case) -> Finding:
+    """Of a cut that brought what had been held back: whether it came of a silence, nobody can tell."""
+    after, held, events = case.answer.ended_at, case.held_to_end, len(case.stream.events)
+    limited = any(cut.kind is Kind.IDLE for hop in case.hops for cut in hop.cuts)
+    if limited:
+        culprit, knob = _suspects(held, frozenset({Kind.IDLE, Kind.TOTAL}), case)
+        culprit = culprit if culprit.endswith(SEEMS) else culprit + SEEMS
+    else:
+        culprit, knob = _suspects(after, frozenset({Kind.TOTAL}), case)
+    return Finding(
+        id="cut",
+        severity=Severity.ERROR,
+        seen=f"cut {after:.1f} s after the request, after {events} events; the last bytes came with the cut, after "
+        f"{held:.1f} s without one: a hop had held them back, so for how long the server was silent is not known",
+        culprit=culprit,
+        fix=(
+            f"{knob}, if a limit was reached; else" if knob else "a longer idle (read) timeout in the hop that cuts, or"
+        )
+        + " see the log of the server: it may have died. Once nothing is held back, ask again: then it can be told",
+        evidence={"seconds": round(after, 3), "held_seconds": round(held, 3), "events": events},
     )
 
 
@@ -85,26 +112,30 @@ def _terminator(case: Case) -> Iterator[Finding]:
         )
 
 
-def judge_idle(silent: Case, beating: Case) -> Iterator[Finding]:
-    """Findings about two probes with a silence of the same length: one in which nothing was sent, one with comments."""
+def judge_idle(silent: Case, beating: Case, paced: Case | None = None) -> Iterator[Finding]:
+    """Findings about two probes with a silence of the same length: one in which nothing was sent, one with comments.
+
+    *paced* is one without a silence, which helps to tell how long events are on their way.
+    """
     if not silent.is_cut or silent.probed is None:
         if beating.probed is not None and beating.probed.ended and not beating.stream.beats:
             yield _swallowed()
         return
-    both = beating.is_cut and abs(silent.answer.ended_at - beating.answer.ended_at) < max(1.0, silent.silence * 0.1)
+    silence = _silence_of(silent.probed, silent.answer.ended_at, [beating.probed, paced.probed if paced else None])
+    both = beating.is_cut and abs(silent.answer.ended_at - beating.answer.ended_at) < max(1.0, silence * 0.1)
     if both:
         yield _total(silent)
         return
     period = silent.probed.heartbeat_seconds
-    saved = 0 < period < silent.silence and not beating.is_cut
-    seen = f"a silent stream was cut after {silent.silence:.1f} s"
+    saved = 0 < period < silence and not beating.is_cut
+    seen = f"a silent stream was cut after {silence:.1f} s"
     if saved:
         seen += f"; the proxy's heartbeats come before that, every {period:g} s"
     elif not beating.is_cut:
         seen += (
             f", before the proxy's heartbeat, every {period:g} s" if period else ", and the proxy sends no heartbeats"
         )
-    found = _limit(silent, "idle-cut", seen)
+    found = _limit(silent, "idle-cut", silence, seen)
     if saved:
         found = replace(
             found, severity=Severity.NOTE, fix=f"nothing while heartbeats come before that; else {found.fix}"
@@ -112,6 +143,16 @@ def judge_idle(silent: Case, beating: Case) -> Iterator[Finding]:
     yield found
     if beating.probed is not None and beating.probed.ended and not beating.stream.beats:
         yield _swallowed()
+
+
+def _silence_of(silent: Probed, ended_at: float, others: Iterable[Probed | None]) -> float:
+    """Seconds from when the last event of *silent* was written to its end.
+
+    When it arrived says nothing: a hop that holds back hands it on with the cut. How long events are on their way if
+    they are not held back, the quickest of all probes tells.
+    """
+    way = min(probed.quickest for probed in (silent, *others) if probed is not None)
+    return ended_at - way - silent.steps[-1].offset
 
 
 def judge_total(ticking: Case) -> Iterator[Finding]:
@@ -170,15 +211,15 @@ def _total(case: Case) -> Finding:
     )
 
 
-def _limit(case: Case, finding: str, seen: str) -> Finding:
-    culprit, knob = _suspects(case.silence, frozenset({Kind.IDLE}), case)
+def _limit(case: Case, finding: str, silence: float, seen: str) -> Finding:
+    culprit, knob = _suspects(silence, frozenset({Kind.IDLE}), case)
     return Finding(
         id=finding,
         severity=Severity.ERROR,
         seen=seen,
         culprit=culprit,
         fix=knob or _RAISE_IDLE,
-        evidence={"seconds": round(case.silence, 3), "after_seconds": round(case.answer.ended_at, 3)},
+        evidence={"seconds": round(silence, 3), "after_seconds": round(case.answer.ended_at, 3)},
     )
 
 

@@ -2,7 +2,8 @@
 
 Of a probe it is known when each event was written. A machine that is busy delays some of them too, so a verdict needs
 both: a delay that a reader would notice, and far fewer arrivals than there were writes. Of any other stream only the
-arrivals are known, and what they can tell is told as no more than that.
+arrivals are known, and what they can tell is told as no more than that. A heartbeat that came in between shows that
+nothing is held back from where it was made.
 """
 
 from __future__ import annotations
@@ -138,11 +139,34 @@ def judge_pace(case: Case) -> Iterator[Finding]:
             seen = f"all {len(events)} events came at once, {first.first_at:.1f} s after the request"
             if answer.head_at < first.first_at - _NOTICED_SECONDS:
                 seen += f" and {first.first_at - answer.head_at:.1f} s after the head"
-            yield _buffered(case, Severity.ERROR, seen, evidence)
+            yield _paced(case, Severity.ERROR, seen, bursts, evidence)
     elif len(events) >= _A_BURST * len(bursts) and _usual_pause(bursts) >= _PAUSE_SECONDS:
         sizes = ", ".join(str(burst.size) for burst in bursts[:_SHOWN_BURSTS])
         seen = f"{len(events)} events came in {len(bursts)} bursts (of {sizes} bytes), as if a buffer had to fill up"
-        yield _buffered(case, Severity.WARNING, seen, evidence)
+        yield _paced(case, Severity.WARNING, seen, bursts, evidence)
+
+
+def _paced(case: Case, severity: Severity, seen: str, bursts: Sequence[_Burst], evidence: dict[str, object]) -> Finding:
+    """A verdict on *bursts*, which is a note where heartbeats came in between: then they may have been made so."""
+    flushed = case.answer.ended_at - _BURST_SECONDS  # whoever holds back hands on the rest at the end
+    between = [beat for beat in case.stream.beats if beat.at < flushed and _is_apart(beat.at, bursts)]
+    if not between:
+        return _buffered(case, severity, seen, evidence)
+    several = len(between) > 1
+    return Finding(
+        id="buffered",
+        severity=Severity.NOTE,
+        seen=f"{seen}; but {len(between)} heartbeat{'s' if several else ''} came in between, so from where "
+        f"{'they are' if several else 'it is'} made nothing is held back",
+        fix="nothing, if the server makes its events so; else look for a buffer between it and whoever sends the "
+        "heartbeats",
+        evidence={**evidence, "heartbeats_between": len(between)},
+    )
+
+
+def _is_apart(at: float, bursts: Sequence[_Burst]) -> bool:
+    """Whether what came then came with none of *bursts*, before or after."""
+    return all(not burst.first_at - _BURST_SECONDS <= at <= burst.last_at + _BURST_SECONDS for burst in bursts)
 
 
 def _buffered(case: Case, severity: Severity, seen: str, evidence: dict[str, object]) -> Finding:

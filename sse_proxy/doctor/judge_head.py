@@ -25,6 +25,7 @@ _ASK = (
     "ask for a stream (--openai MODEL, --anthropic MODEL, --ollama MODEL, -d BODY), or give the URL of an event stream"
 )
 _OURS = "put sse-proxy in front of the server: it sets what streams need"
+_LET_THEM = "let the response headers of the proxy pass, in the hop that changes them"
 
 
 def judge_head(case: Case) -> Iterator[Finding]:
@@ -86,13 +87,14 @@ def _body_kind(case: Case) -> Iterator[Finding]:
             fix = 'ask for a stream: "stream": true in the body'
         yield Finding(id="not-a-stream", severity=Severity.ERROR, seen=seen, fix=fix, evidence={"content_type": told})
     elif framing is Framing.SSE and told != "text/event-stream":
-        yield Finding(
-            id="content-type",
-            severity=Severity.ERROR,
-            seen=f"events come as Content-Type {told or '(none)'}: an EventSource refuses them, and hops may buffer or "
-            "compress them as any text",
-            fix="Content-Type: text/event-stream from the server; " + _OURS,
-            evidence={"content_type": told},
+        yield _changed(
+            case,
+            "content-type",
+            Severity.ERROR,
+            f"events come as Content-Type {told or 'none'}{_sent(case, 'content-type')}: an EventSource refuses them, "
+            "and hops may buffer or compress them as any text",
+            "Content-Type: text/event-stream from the server; " + _OURS,
+            content_type=told,
         )
 
 
@@ -158,13 +160,20 @@ def _caching(case: Case) -> Iterator[Finding]:
         )
     control = (answer.header("cache-control") or "").lower()
     if ("public" in control or _MAX_AGE.search(control)) and not re.search("no-cache|no-store", control):
-        yield Finding(
-            id="cacheable",
-            severity=Severity.WARNING,
-            seen=f"Cache-Control: {control} lets caches keep the stream for others",
-            fix="Cache-Control: no-cache, no-transform; " + _OURS,
-            evidence={"cache_control": control},
+        yield _changed(
+            case,
+            "cacheable",
+            Severity.WARNING,
+            f"Cache-Control: {control}{_sent(case, 'cache-control')} lets caches keep the stream for others",
+            "Cache-Control: no-cache, no-transform; " + _OURS,
+            cache_control=control,
         )
+
+
+def _sent(case: Case, name: str) -> str:
+    """What the proxy has sent in the header *name*, in parentheses; empty where it is not known to have sent any."""
+    values = [value for key, value in case.probed.answered if key == name] if case.probed else []
+    return f" (the proxy has sent {values[0]})" if values else ""
 
 
 def _is_hit(value: str | None) -> bool:
@@ -183,13 +192,14 @@ def _missing(case: Case) -> Iterator[Finding]:
     sent = {name for name, _value in case.probed.answered} if case.probed else set()
     taken = [one for one in missing if one.partition(":")[0].lower() in sent]
     if taken:
-        yield Finding(
-            id="headers-changed",
-            severity=Severity.WARNING,
-            seen=f"the proxy has sent {' and '.join(taken)}, and it did not arrive: a hop has taken it away, so that "
-            "the hops after that one are free to buffer or change the stream",
-            fix="let the response headers of the proxy pass",
-            evidence={"missing": taken},
+        yield _changed(
+            case,
+            "headers-changed",
+            Severity.WARNING,
+            f"the proxy has sent {' and '.join(taken)}, and it did not arrive: a hop has taken it away, so that the "
+            "hops after that one are free to buffer or change the stream",
+            _LET_THEM,
+            missing=taken,
         )
     elif missing and case.stream.framing is Framing.SSE:
         yield Finding(
@@ -219,6 +229,16 @@ def judge_way(case: Case) -> Iterator[Finding]:
 def _blaming(case: Case, finding: str, severity: Severity, seen: str, fix: str, **evidence: object) -> Finding:
     culprit, knob = blamed(finding, case.hops)
     return Finding(id=finding, severity=severity, seen=seen, culprit=culprit, fix=knob or fix, evidence=evidence)
+
+
+def _changed(case: Case, finding: str, severity: Severity, seen: str, fix: str, **evidence: object) -> Finding:
+    """A finding about a header that is not as a stream needs it: of a probe, which has it right, by a hop's doing."""
+    culprit = ""
+    if case.probed is not None:
+        # Of several hops any may have done it.
+        only = case.hops[0] if len(case.hops) == 1 else None
+        culprit, fix = (only.name, only.knobs.get(finding, _LET_THEM)) if only else ("", _LET_THEM)
+    return Finding(id=finding, severity=severity, seen=seen, culprit=culprit, fix=fix, evidence=evidence)
 
 
 _JUDGES: tuple[Callable[[Case], Iterator[Finding]], ...] = (

@@ -40,8 +40,10 @@ _WRONG = {
     "invalid_utf8": "bytes that are no UTF-8",
     "line_separators": "U+2028, U+2029 or U+0085, at which some clients cut lines",
     "literal_newlines": r"\n written as two characters",
-    "missing_fields": "JSON without 'data:' in what says it is an event stream",
     "missing_blank_line": "no blank line behind the last event, which an EventSource then drops",
+    "missing_event_type": "events without the 'event:' that clients of this API go by",
+    "missing_fields": "JSON without 'data:' in what says it is an event stream",
+    "single_json": "a whole answer as one event, where a stream was asked for",
     "single_newline": "one newline instead of two between events",
     "split_json": "one JSON document cut into several events",
 }

@@ -64,14 +64,19 @@ class Probed:
         """The first value of the request header *name* (lower case) as the proxy saw it."""
         return next((value for key, value in self.headers if key == name), None)
 
+    @property
+    def quickest(self) -> float:
+        """How long the quickest event was on its way, in seconds, and by how much the two clocks differ."""
+        return min(step.at - step.offset for step in self.steps)
+
     def held_back(self) -> list[float]:
         """How much longer than the quickest each event was on its way, in seconds."""
-        delays = [step.at - step.offset for step in self.steps]
-        return [delay - min(delays) for delay in delays]
+        quickest = self.quickest
+        return [step.at - step.offset - quickest for step in self.steps]
 
     def held_bytes(self) -> int:
         """The most bytes that had been written and had not arrived, before any read: about the size of a buffer."""
-        quickest = min(step.at - step.offset for step in self.steps)
+        quickest = self.quickest
         most = held = 0
         arrived = 0
         for turn, step in enumerate(self.steps):

@@ -1,6 +1,6 @@
 """An `Answer`'s bytes as events, each with the time at which it was whole, and what was malformed, by line.
 
-The readers are those of the proxy (`core.framers`, `core.repair`, `core.reader`), so what is told here as a defect is
+The readers are those of the proxy (`core.framers`, `core.mending`, `core.reader`), so what is told here as a defect is
 what the proxy would repair. Lines are counted from 1, as an editor counts those of the decoded body. Pure.
 """
 
@@ -16,9 +16,9 @@ from ..core.documents import json_object
 from ..core.framers import Framing, RecordFramer, framer_for
 from ..core.framers.event_stream import Framer
 from ..core.headers import first, media_type
+from ..core.mending import Mender
 from ..core.negotiation import agreed_framing
 from ..core.reader import Reader
-from ..core.repair import repair_payload
 from ..core.sniff import SNIFF_BYTES, Kind, framing_of_media_type, sniff, sniff_whole
 from ..core.sse import Event, Repairs
 from ..errors import EventTooLarge, UpstreamProtocolError
@@ -34,7 +34,8 @@ _KEPT_BYTES = 320
 #: Found when an event is whole, at its blank line, and told at its first line.
 _OF_EVENTS = frozenset({
     "bare_error", "comment_in_data", "concatenated_json", "double_data", "empty_data", "invalid_utf8",
-    "line_separators", "literal_newlines", "multi_line_data", "white_space",
+    "line_separators", "literal_newlines", "missing_event_type", "multi_line_data", "single_json", "split_json",
+    "white_space",
 })  # fmt: skip
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
@@ -107,7 +108,8 @@ class _Reading:
             repairs=self._repairs,
             dataless=dialect.dataless,
         )
-        self._reader = Reader(dialect, stream.state, None, recognises=True, only_objects=False)
+        mender = Mender(max_event_bytes=_MAX_EVENT_BYTES, repairs=self._repairs)
+        self._reader = Reader(dialect, stream.state, mender, recognises=True, only_objects=False)
         self._has_lines = framing is Framing.SSE
         self._line = 0
         self._after_cr = False
@@ -116,7 +118,7 @@ class _Reading:
         self._begun = b""
         self._size = 0
         self._counted: Repairs = {}
-        #: Where the event began that is being read.
+        #: Where the event began that is being read; of several that are one document, the first.
         self._block: tuple[int, bytes] | None = None
 
     def run(self, pieces: list[tuple[float, int, bytes]]) -> None:
@@ -135,8 +137,11 @@ class _Reading:
 
     def _feed(self, part: bytes, at: float, number: int) -> None:
         self._size += len(part)
-        self._take(self._framer.feed(part), at, number)
-        if self._has_lines:
+        framer, reader = self._framer, self._reader
+        self._take(framer.feed(part), at, number)
+        if isinstance(framer, Framer):
+            if reader.foresees(framer.pending) or (reader.dialect.json and reader.dialect is not GENERIC):
+                framer.joins_json = True  # now that the first event has told the API
             self._note_line(part, at)
         else:
             self._note_repairs(0, "")
@@ -154,14 +159,10 @@ class _Reading:
             if self._reader.dialect.is_ping(event):
                 self._stream.beats.append(Beat(at, (event.event or event.data).decode(errors="replace")[:40]))
                 continue
-            if self._reader.dialect.json:
-                repair_payload(event.data, self._repairs)
             for _read in self._reader.read(event):
                 pass  # folded into the state
             self._stream.events.append(Arrived(at=at, read=number, size=self._size, event=event))
             self._size = 0
-            if isinstance(self._framer, Framer) and self._reader.dialect.json and self._reader.dialect is not GENERIC:
-                self._framer.joins_json = True  # now that the first event has told the API
 
     def _note_line(self, part: bytes, at: float) -> None:
         """Count lines, and see what the framer does not tell: comments, and what they end with."""
@@ -179,7 +180,7 @@ class _Reading:
         if self._block is None and text and not text.startswith(b":"):
             self._block = (self._line, text)
         self._note_repairs(self._line, text.decode(errors="replace"))
-        if not text:
+        if not text and not self._reader.holding:  # else a document goes on in the next event
             self._block = None
         if text.startswith(b":"):
             self._stream.beats.append(Beat(at, text.decode(errors="replace")[:40]))
@@ -189,6 +190,8 @@ class _Reading:
 
     def _note_repairs(self, line: int, text: str) -> None:
         for kind, times in self._repairs.items():
+            if kind == "missing_event_type" and not self._has_lines:
+                continue  # nothing has fields there
             if (more := times - self._counted.get(kind, 0)) > 0:
                 where = (line, text)
                 if kind in _OF_EVENTS and self._block is not None:
