@@ -194,3 +194,12 @@ def test_comments_are_nothing_to_any_reader() -> None:
     output, of = drained("openai_chat", b": a\n\n" * 3)
     assert (output, of.events, of.over) == (b"", 0, False)
     assert pipeline("openai_chat").state.started is False
+
+
+def test_a_first_event_in_pieces_tells_the_dialect_of_all_behind_it() -> None:
+    """By its name; it is held, so that it is no event yet when that is known."""
+    of = Pipeline(GENERIC, state=StreamState(), max_event_bytes=LIMIT, recognises=True)
+    event = b'event: chat.start\ndata: {"type":"chat.start","model_instance_id":"m"}\n\n'
+    torn = event.replace(b',"model', b'\n\ndata: ,"model')
+    told = b"".join(of.feed(torn) for _ in range(3))
+    assert (told, of.repairs, of.dialect.name) == (3 * event, {"split_json": 3}, "lm_studio")

@@ -233,14 +233,16 @@ class Pipeline:
         reader, teller = self._reader, self._teller
         before = reader.dialect
         for event, payload, failed in reader.read(record):
-            if reader.dialect is not before:
-                self._recognised(before)
+            self._recognised(before)
             if self._rewrite:
                 told.append(teller.tell(event, payload, reader.dialect, failed=failed))
+        self._recognised(before)  # the record may be held, so that it was no event yet
 
     def _recognised(self, before: Dialect) -> None:
-        """The first event has told the dialect."""
+        """The first record may have told the dialect."""
         found = self._reader.dialect
+        if found is before:
+            return
         self._shortcut = FastPath(found, self._max_event_bytes)
         if self._teller.voice is before:
             self._teller.voice = found
