@@ -195,12 +195,19 @@ def test_a_route_tells_the_dialect_of_any_path(dialect: str, body: bytes | None,
         (CHAT, asks(), False),
         ("/api/chat", b'{"model":"m","stream":false}', True),
         ("/api/chat", OLLAMA_CHAT, False),
+        ("/v1/embeddings", b"{}", True),
+        ("/rerank/", b"{}", True),
+        ("/v1beta/models/g:generateContent", b"{}", True),
+        ("/model/m/converse", b"{}", True),
+        ("/v1/audio/speech", b"{}", False),
+        ("/embeddings/x", b"{}", False),
         ("/x", b"{}", False),
     ],
 )
 def test_documents_that_may_be_long_in_coming(path: str, body: bytes, awaits: bool) -> None:
-    """The answers of LLMs that were not asked for a stream."""
+    """The answers of LLMs that were not asked for a stream, and of calls that nobody streams."""
     assert classify("POST", path, JSON, body).awaits_json is awaits
+    assert not classify("GET", path, JSON, None).awaits_json
 
 
 @pytest.mark.parametrize(("body", "model"), [(asks(model="m"), "m"), (asks(model=1), ""), (asks(), ""), (None, "")])

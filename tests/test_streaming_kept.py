@@ -49,6 +49,15 @@ async def test_spaces_come_in_front_of_the_document(coding: str) -> None:
         assert proxy.outcomes() == {}
 
 
+async def test_a_call_that_is_never_streamed_is_kept_too() -> None:
+    """Many texts take an embedding model as long as an answer takes."""
+    handler = _late("application/json", 200, b'{"data": []}')
+    async with proxied(handler, **_SOON) as proxy, chat(proxy.port, "/v1/embeddings", stream=False) as call:
+        await _is_kept(call)
+        proxy.upstream.go.set()
+        assert ((await call.rest()).lstrip(b" "), call.complete) == (b'{"data": []}', True)
+
+
 @pytest.mark.parametrize(
     ("content_type", "status", "content", "message"),
     [

@@ -23,6 +23,10 @@ __all__ = ["COMMON_TERMS", "RequestFacts", "Terms", "Wish", "classify", "wants_b
 #: What a body holds that asks for a stream, or tells an API that no path tells; only then, or for rows that say so, is
 #: it parsed: most large bodies are images in non-stream requests.
 _HINT = re.compile(rb'"stream"\s*:\s*true|"jsonrpc"|"response_mode"\s*:\s*"streaming"')
+#: Calls of known APIs that are answered with one JSON document and never with a stream, so that no row is theirs.
+_DOCUMENTS = re.compile(
+    r"/(?:embeddings|embed|rerank|moderations)/?$|:(?:generateContent|embedContent|batchEmbedContents)$|/model/[^/]+/converse$"
+)
 #: The row whose voice each output shape has.
 _VOICES: dict[Output, str] = {"openai": "openai_chat", "tokens": "tokens"}
 
@@ -76,7 +80,7 @@ class RequestFacts:
     choices: int = 1
     #: The model that was asked for; empty when that is not known.
     model: str = ""
-    #: No stream, but one JSON document of an LLM, which may be long in coming.
+    #: No stream, but one JSON document of a known API, which may be long in coming.
     awaits_json: bool = False
 
     @property
@@ -139,7 +143,9 @@ def classify(
         may_be_silent=dialect.name == "mcp" or (dialect is GENERIC and (method == "GET" or either)),
         choices=0 if document is None else _choices(document),
         model=_text((document or {}).get("model")),
-        awaits_json=wish is Wish.NO and method == "POST" and dialect is not GENERIC,
+        awaits_json=wish is Wish.NO
+        and method == "POST"
+        and (dialect is not GENERIC or _DOCUMENTS.search(path) is not None),
     )
 
 

@@ -182,7 +182,7 @@ class Settings(BaseModel):
         default=True, description="Heartbeat and error form are chosen by the client's own headers where known."
     )
     json_keepalive_seconds: Seconds = Field(
-        0.0, description="Spaces in front of a late JSON answer that is no stream, so that no hop cuts it; 0 = off."
+        0.0, description="Spaces in front of a late JSON answer of a known API, so that no hop cuts it; 0 = off."
     )
     playground: Switch = Field(
         default=False, description="The page at /-/sse-proxy/: a stream with and without the proxy, side by side."
