@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,15 +30,22 @@ def main() -> None:
     known = modules()
     if unknown := set(arguments.modules) - set(known):
         parser.error(f"no core module with tests of its own: {', '.join(sorted(unknown))}")
+    endless: list[str] = []
     for module in [] if arguments.page_only else arguments.modules or known:
-        with tempfile.TemporaryDirectory(prefix="sse-proxy-mutants-") as work:
-            judged = judge(module, children=arguments.children, work=Path(work))
+        try:
+            with tempfile.TemporaryDirectory(prefix="sse-proxy-mutants-") as work:
+                judged = judge(module, children=arguments.children, work=Path(work))
+        except subprocess.TimeoutExpired:
+            endless.append(module)
+            continue
         save(judged, _RESULTS)
         print(f"{module}: {judged.counts} in {judged.seconds:.0f} s")
         for survivor in judged.survivors:
             print(f"  {survivor.function}\n    - {survivor.removed}\n    + {survivor.added}")
         sys.stdout.flush()
     write(read_all(_RESULTS), _ROOT / "docs" / "mutation.md", _ROOT)
+    if endless:
+        raise SystemExit(f"not judged, since the run did not come to an end: {', '.join(endless)}")
 
 
 if __name__ == "__main__":

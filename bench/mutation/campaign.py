@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,8 @@ _CALLED_AT_IMPORT = "import {module}; from mutmut.state import state; print(*sta
 _SURVIVED = ("survived", "no tests")
 #: For one mutant in a process of its own: several times what the slowest tests of a module take on a quiet machine.
 _ALONE_SECONDS = 40.0
+#: For all mutants of a module, each of which has its own limit: the longest took nine minutes on a busy machine.
+_MODULE_SECONDS = 1800.0
 #: Modules whose tests have another name than theirs; a package's ``__init__`` has those of the package.
 _TESTED_IN = {
     "dialects/__init__.py": "tests/test_dialects_table.py",
@@ -88,7 +91,11 @@ def tests_of(module: str) -> str:
 
 
 def judge(module: str, *, children: int, work: Path) -> Judged:
-    """Judge all mutants of *module* (a path from the root), *children* at a time, in the empty folder *work*."""
+    """Judge all mutants of *module* (a path from the root), *children* at a time, in the empty folder *work*.
+
+    Raises:
+        TimeoutExpired: the run of all of them did not come to an end, and has been ended.
+    """
     started, started_cpu = time.monotonic(), _cpu_seconds()
     for name in _COPIED:
         if (_ROOT / name).is_dir():
@@ -121,20 +128,27 @@ def _cpu_seconds() -> float:
 
 
 def _run(arguments: list[str], folder: Path, **environment: str) -> str:
-    """What Python prints. Raises RuntimeError, with all of it, when it fails; TimeoutExpired for a mutant's own run."""
-    done = subprocess.run(  # noqa: S603  our own interpreter
+    """What Python prints. Raises RuntimeError, with all of it, when it fails; TimeoutExpired when it does not end."""
+    with subprocess.Popen(  # noqa: S603  our own interpreter
         [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(_PLUGINS), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=_ALONE_SECONDS if "MUTANT_UNDER_TEST" in environment else None,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: exit status {done.returncode}\n{done.stdout[-4000:]}")
-    return done.stdout
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, _ = process.communicate(
+                timeout=_ALONE_SECONDS if "MUTANT_UNDER_TEST" in environment else _MODULE_SECONDS
+            )
+        except BaseException:
+            # All that it has started as well: a mutant that is left holds the pipe open, and would be waited for.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: exit status {process.returncode}\n{printed[-4000:]}")
+    return printed
 
 
 def _verdicts(module: str, work: Path) -> dict[str, str]:
