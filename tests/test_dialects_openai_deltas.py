@@ -40,6 +40,7 @@ from .dialect_deltas import event, told
             Delta(tool_calls=(ToolCall(index=1, arguments="{}"),)),
         ),
         ({"delta": {"tool_calls": [{"function": None}]}}, Delta(tool_calls=(ToolCall(),))),
+        ({"delta": {"tool_calls": [{"id": 7, "function": {"name": 7}}]}}, Delta(tool_calls=(ToolCall(),))),
         (
             {"delta": {"function_call": {"name": "f", "arguments": "{"}}},
             Delta(tool_calls=(ToolCall(id="call_0", name="f", arguments="{"),)),
@@ -121,6 +122,39 @@ def test_a_whole_legacy_answer() -> None:
     assert first == {"object": "text_completion", "choices": [{**choice, "finish_reason": None}]}
     assert last["choices"] == [{"index": 0, "text": "", "finish_reason": "stop"}]
     assert (usage["choices"], usage["usage"]) == ([], {"prompt_tokens": 1})
+
+
+@pytest.mark.parametrize(
+    ("choices", "chunks_told"),
+    [
+        ([{"message": {}, "delta": {}}], 0),
+        ([{"message": {}, "delta": {}, "finish_reason": "stop"}], 2),
+        ([{"message": {}, "delta": {}}, {"message": {}}], 2),
+        ([{"message": None}], 0),
+        ([{"delta": {}, "finish_reason": "stop"}], 0),
+        ([{"finish_reason": "stop"}], 0),
+        ([], 0),
+    ],
+)
+def test_what_is_a_whole_chat_answer(choices: list[dict[str, object]], chunks_told: int) -> None:
+    """A message in any choice; beside a delta, as Perplexity has it in each chunk, only in the last one."""
+    assert len(chat_from_document({"choices": choices}) or []) == chunks_told
+
+
+@pytest.mark.parametrize(
+    ("choices", "usage", "chunks_told"),
+    [
+        ([{"finish_reason": "stop"}, {"finish_reason": "length"}], {"prompt_tokens": 1}, 3),
+        ([{"finish_reason": "stop"}, {"finish_reason": None}], {"prompt_tokens": 1}, 0),
+        ([{"finish_reason": "stop"}], None, 0),
+        ([], {"prompt_tokens": 1}, 0),
+    ],
+)
+def test_what_is_a_whole_legacy_answer(
+    choices: list[dict[str, object]], usage: dict[str, int] | None, chunks_told: int
+) -> None:
+    """The last chunk of a stream has finished choices as well, and the one behind it the usage alone."""
+    assert len(completions_from_document({"choices": choices, "usage": usage}) or []) == chunks_told
 
 
 @pytest.mark.parametrize(
