@@ -10,10 +10,11 @@ from sse_proxy.core.framers import Framing
 from sse_proxy.core.pipeline import Pipeline
 from sse_proxy.core.shapes import shape_for
 from sse_proxy.core.sse import Event
-from sse_proxy.errors import Truncated
+from sse_proxy.errors import SSEProxyError, Truncated
 
 from .dialect_deltas import event, learnt
 from .dialect_deltas import told as added
+from .dialect_streams import drained
 
 TEXT = b"data: Hello\n\n"
 
@@ -108,3 +109,37 @@ def test_a_stream_without_its_marker_is_truncated(end: bytes) -> None:
             continue
         with pytest.raises(Truncated):
             of_body.conclude()
+
+
+def test_generic_error_is_a_named_event_and_an_abort() -> None:
+    """No client of a generic stream is sure to know an error event, so the connection is cut after it."""
+    frame = b'event: error\ndata: {"error":{"message":"the upstream fell silent","type":"api_error","code":"x"}}\n\n'
+    error = SSEProxyError("the upstream fell silent")
+    found = GENERIC.error_frame(error, drained("generic")[1].state)
+    assert found == frame.replace(b"api_error", b"server_error").replace(b'"x"', b'"upstream_error"')
+    assert GENERIC.aborts_after_error
+
+
+def test_generic_payloads_are_not_touched() -> None:
+    """What looks like a defect of JSON dialects may be meant here."""
+    body = b"data: data: {}\n\ndata: {}{}\n\ndata: : x\n\ndata: \n\ndata: {}\ndata: {}\n\nevent: ping\ndata: 1\n\n"
+    output, of_body = drained("generic", body)
+    assert output == body
+    assert (of_body.repairs, of_body.events) == ({}, 6)
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        (b"data: a\n\n", False),
+        (b"data: a\n\nevent: done\ndata: x\n\n", True),
+        (b"data: a\n\ndata: done\n\n", True),
+        (b"data: a\n\ndata: done.\n\n", False),
+        (b"data: a\n\nevent: undone\ndata: x\n\n", False),
+    ],
+)
+def test_an_application_s_own_terminal(body: bytes, whole: bool) -> None:
+    """The marker is an event's type or its whole data; without it the stream was cut."""
+    row = generic_with_terminal("done")
+    assert not row.completes_at_end
+    assert drained("terminal", body)[1].state.complete is whole

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from sse_proxy.core import dialects
 from sse_proxy.core.dialects import (
     DIALECTS,
     GENERIC,
+    Sign,
     dialect_by_name,
     dialect_for,
     dialect_of_first_event,
@@ -16,11 +19,10 @@ from sse_proxy.core.dialects import (
     may_read_body,
 )
 from sse_proxy.core.dialects.base import Dialect, JSONObject
-from sse_proxy.core.dialects.generic import generic_with_terminal
 from sse_proxy.core.documents import json_object
 from sse_proxy.core.heartbeat import COMMENT, COMMENT_BLOCK
 from sse_proxy.core.sse import Event
-from sse_proxy.errors import Drained, SSEProxyError, Truncated
+from sse_proxy.errors import Drained, Truncated
 from sse_proxy.settings.routes import DIALECTS as ROUTE_DIALECTS
 
 from .dialect_streams import ALL, COMPLETE, drained
@@ -66,6 +68,7 @@ from .event_streams import check_canonical
         ("GET", "/threads/t/runs/r/stream", "langgraph"),
         ("POST", "/", "generic"),
         ("POST", "", "generic"),
+        ("POST", "/v1/chat/completions/X", "generic"),
     ],
 )
 def test_dialect_is_known_by_method_and_path(method: str, path: str, name: str) -> None:
@@ -101,43 +104,6 @@ def test_error_body_is_one_json_document_with_message_type_and_code(name: str) -
         assert error["code"] == -32000
         error = {**error, **error["data"]}
     assert (error["type"], error["code"]) == ("overloaded_error", "drained")
-
-
-# The generic row.
-
-
-def test_generic_error_is_a_named_event_and_an_abort() -> None:
-    """No client of a generic stream is sure to know an error event, so the connection is cut after it."""
-    frame = b'event: error\ndata: {"error":{"message":"the upstream fell silent","type":"api_error","code":"x"}}\n\n'
-    error = SSEProxyError("the upstream fell silent")
-    found = GENERIC.error_frame(error, drained("generic")[1].state)
-    assert found == frame.replace(b"api_error", b"server_error").replace(b'"x"', b'"upstream_error"')
-    assert GENERIC.aborts_after_error
-
-
-def test_generic_payloads_are_not_touched() -> None:
-    """What looks like a defect of JSON dialects may be meant here."""
-    body = b"data: data: {}\n\ndata: {}{}\n\ndata: : x\n\ndata: \n\ndata: {}\ndata: {}\n\nevent: ping\ndata: 1\n\n"
-    output, of_body = drained("generic", body)
-    assert output == body
-    assert (of_body.repairs, of_body.events) == ({}, 6)
-
-
-@pytest.mark.parametrize(
-    ("body", "whole"),
-    [
-        (b"data: a\n\n", False),
-        (b"data: a\n\nevent: done\ndata: x\n\n", True),
-        (b"data: a\n\ndata: done\n\n", True),
-        (b"data: a\n\ndata: done.\n\n", False),
-        (b"data: a\n\nevent: undone\ndata: x\n\n", False),
-    ],
-)
-def test_an_application_s_own_terminal(body: bytes, whole: bool) -> None:
-    """The marker is an event's type or its whole data; without it the stream was cut."""
-    row = generic_with_terminal("done")
-    assert not row.completes_at_end
-    assert drained("terminal", body)[1].state.complete is whole
 
 
 def sign(document: JSONObject | None, *headers: tuple[bytes, bytes], path: str = "/x", query: bytes = b"") -> str:
@@ -180,6 +146,24 @@ BOTH = (b"accept", b"application/json, text/event-stream")
 def test_dialect_is_known_by_query_header_and_body(found: str, name: str) -> None:
     """Where a path is not enough, or there is none."""
     assert name == found
+
+
+def test_a_row_is_asked_with_all_that_the_request_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it claims by is up to the row; what was not looked into is told as that."""
+    asked: list[Sign] = []
+
+    def claims(sign: Sign) -> bool:
+        asked.append(sign)
+        return True
+
+    row = replace(GENERIC, name="row", paths=("/x",), methods=("PUT",), claims=claims)
+    monkeypatch.setattr(dialects, "DIALECTS", (row,))
+    found = dialect_for("PUT", "/x/", b"q=1", [BOTH], {"a": 1}), dialect_for("PUT", "/x")
+    assert found == (row, row)
+    assert asked == [
+        Sign(method="PUT", path="/x", query=b"q=1", headers=[BOTH], document={"a": 1}),
+        Sign(method="PUT", path="/x", query=b"", headers=(), document=None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +221,13 @@ def test_rows_are_found_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "reads"),
-    [("POST", "/api/chat", True), ("POST", "/api/chat/", True), ("GET", "/api/chat", False), ("POST", "/x", False)],
+    [
+        ("POST", "/api/chat", True),
+        ("POST", "/api/chat/", True),
+        ("POST", "/api/chat/X", False),
+        ("GET", "/api/chat", False),
+        ("POST", "/x", False),
+    ],
 )
 def test_bodies_that_have_to_be_read(method: str, path: str, reads: bool) -> None:
     """Only where a row may be told by them alone."""
