@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_proxy.core.repair import is_plain_json, is_plain_object, repair_payload
+from sse_proxy.core.repair import is_plain_json, is_plain_object, repair_payload, seems_whole
 from sse_proxy.core.sse import canonical_events, is_complete_json
 
 from .work import calls_made, cpu_seconds
@@ -57,8 +57,13 @@ from .work import calls_made, cpu_seconds
         pytest.param(
             b'{\n"a":1\n}{\n"b":2\n}', [b'{"a":1}', b'{"b":2}'], {"concatenated_json": 1}, id="pretty-printed two"
         ),
+        pytest.param(b"{}{}[1,", [b"{}", b"{}", b"[1,"], {"concatenated_json": 1}, id="a list that is cut"),
+        pytest.param(
+            b'{"a":1}data: {"b":2}', [b'{"a":1}', b'{"b":2}'], {"concatenated_json": 1}, id="the next event behind it"
+        ),
         pytest.param(b"{}\n[1]", [b"{}", b"[1]"], {"concatenated_json": 1}, id="on two lines"),
         pytest.param(rb'{"a":1}\n\n', [b'{"a":1}'], {"literal_newlines": 1}, id="line ends in letters"),
+        pytest.param(rb'{"a":1}\r', [b'{"a":1}'], {"literal_newlines": 1}, id="the other line end in letters"),
         pytest.param(rb"[DONE]\n\n", [b"[DONE]"], {"literal_newlines": 1}, id="line ends in letters, terminator"),
         pytest.param(
             rb'{"a":1}\r\ndata: {"b":2}\r\n', [b'{"a":1}', b'{"b":2}'], {"literal_newlines": 1}, id="and the next"
@@ -80,6 +85,17 @@ from .work import calls_made, cpu_seconds
             ],
             {"bare_error": 1},
             id="the flat error of Responses",
+        ),
+        pytest.param(
+            b'{"type":"error","message":"no","more":{"a":{}}}',
+            [
+                (
+                    b'{"type":"error","message":"no","more":{"a":{}},'
+                    b'"error":{"type":"server_error","code":null,"message":"no","param":null}}'
+                )
+            ],
+            {"bare_error": 1},
+            id="a flat error that holds an object",
         ),
         pytest.param(
             b'{"type":"error","error":{"message":"no"}}',
@@ -150,6 +166,8 @@ def test_repairing_what_was_repaired_changes_nothing(data: bytes) -> None:
         (b'data: {}data: {"a":1}\n\n', 1, False),
         (b'data: {"a":{}\n\n', 1, False),
         (b'event: }\ndata: {"a":{}\n\n', 1, False),
+        (b"event: {\ndata: {}\n\n", 1, True),
+        (b"event: {\ndata: {}}\n\n", 1, False),
         (b"event: data: {\ndata: }\n\n", 1, False),
         (b'data: {"a":{}\n\ndata: {"b":1}}\n\n', 2, False),
         (b"data: {}\n\ndata: x\n\n", 2, False),
@@ -164,6 +182,25 @@ def test_is_plain_json(chunk: bytes, events: int, expected: bool) -> None:
     found = canonical_events(chunk)
     assert len(found) == events
     assert is_plain_json(chunk, found) is expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b"{}", True),
+        (b'{"a":{"b":{}}}', True),
+        (b'{"a":{', False),
+        (b'{"a":{}', False),
+        (b"1}", False),
+        (b"{}}", False),
+        (b" {}", False),
+        (b"{} ", False),
+        (b"[]", False),
+    ],
+)
+def test_seems_whole(payload: bytes, expected: bool) -> None:
+    """It begins and ends as an object does, and closes what it opens."""
+    assert seems_whole(payload) is expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_proxy.core.framers.event_stream import Framer
-from sse_proxy.core.sse import Event, canonical_events, encode, has_unnamed_event, is_complete_json, is_utf8
+from sse_proxy.core.sse import Event, canonical_events, count, encode, has_unnamed_event, is_complete_json, is_utf8
 
 from .event_streams import check_canonical
 
@@ -97,10 +97,10 @@ PARTS = st.sampled_from(
 @given(chunk=st.lists(PARTS, max_size=8).map(b"".join))
 def test_canonical_chunk_is_what_its_own_events_encode_to(chunk: bytes) -> None:
     """A chunk is taken for canonical only if parsing and encoding give the very same bytes."""
-    count = len(canonical_events(chunk))
-    if count:
+    found = canonical_events(chunk)
+    if found:
         events = Framer(max_event_bytes=1 << 20).feed(chunk)
-        assert len(events) == count
+        assert len(events) == len(found)
         assert b"".join(map(encode, events)) == chunk
 
 
@@ -157,3 +157,12 @@ def test_what_is_no_single_line_is_refused_by_name(event: Event) -> None:
     with pytest.raises(ValueError, match=r"^an event's id and type are a single line$"):
         encode(event)
     assert encode(Event(data=b"X", event=b"XX", id=b"XX")) == b"id: XX\nevent: XX\ndata: X\n\n"
+
+
+def test_repairs_add_up_by_kind() -> None:
+    """The first of a kind is one, and several may be counted at once."""
+    repairs: dict[str, int] = {}
+    for kind, times in (("a", 1), ("b", 3), ("a", 4)):
+        count(repairs, kind, times)
+    count(repairs, "a")
+    assert repairs == {"a": 6, "b": 3}
