@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import cast
 
 from .repair import has_separator
 from .sse import is_utf8
@@ -24,7 +25,9 @@ _PLAIN = bytes(sorted(set(range(0x20, 0x7F)) - set(b'"\\')))
 #: So many examples in a row may have no sibling: of a stream whose every event is its own kind nothing can be learnt.
 _LESSONS = 16
 
-_Gap = Callable[[bytes, int], "re.Match[bytes] | None"]
+_Gap = Callable[[bytes, int], "re.Match[bytes]"]
+#: The patterns also match nothing at all: there always is a match.
+_fit_text, _fit_number = cast("_Gap", _TEXT.match), cast("_Gap", _NUMBER.match)
 
 
 class Siblings:
@@ -47,8 +50,9 @@ class Siblings:
         self._tail = b""
         #: What stands before the only gap, if that is a text; else empty.
         self._head = b""
-        #: Which lines have that gap, and where in them it is.
-        self._lines = self._text = slice(0)
+        #: Which lines have that gap, and where in them it is; set with `_head`.
+        self._lines: slice
+        self._text: slice
 
     def count(self, chunk: bytes) -> int:
         """How many events *chunk* is, if all of them are siblings of the one learnt from; else 0."""
@@ -58,12 +62,10 @@ class Siblings:
         end = len(chunk) - len(tail)
         if end < len(head) or not (chunk.startswith(head) and chunk.endswith(tail)):
             return 0
-        if chunk.find(b"\n", len(head), end) < 0:
-            text, events = chunk[len(head) : end], 1
-        else:
+        text, events = chunk[len(head) : end], 1
+        if text.find(b"\n") >= 0:
             texts = [line[self._text] for line in chunk.split(b"\n")[self._lines]]
-            joined = (tail + head).join(texts)
-            if len(joined) != end - len(head) or not chunk.startswith(joined, len(head)):
+            if (tail + head).join(texts) != text:
                 return 0
             # A space, since with that no text's unfinished escape or character becomes whole.
             text, events = b" ".join(texts), len(texts)
@@ -83,8 +85,7 @@ class Siblings:
             for literal, size, gap in parts:
                 if not starts(literal, position):
                     return 0
-                found = gap(chunk, position + size)
-                position = found.end() if found else 0  # the patterns also match nothing at all
+                position = gap(chunk, position + size).end()
             if not starts(tail, position):
                 return 0
             position += len(tail)
@@ -106,13 +107,12 @@ class Siblings:
             start, end = found.span()
             if start < position:
                 continue  # within the text before it
-            gap = _TEXT.match if event.endswith(b'"', start, end) else _NUMBER.match
+            gap = _fit_text if found[0].endswith(b'"') else _fit_number
             parts.append((event[position:end], end - position, gap))
-            value = gap(event, end)
-            position = value.end() if value else end
+            position = gap(event, end).end()
         if parts:
             self._parts, self._tail = parts, event[position:] + b"\n\n"
-            if len(parts) == 1 and parts[0][2] == _TEXT.match:
+            if len(parts) == 1 and parts[0][2] is _fit_text:
                 self._take_alone(parts[0][0], self._tail)
             else:
                 self._head = b""
