@@ -38,6 +38,13 @@ def test_a_lasting_lag_refuses() -> None:
     assert looks(LagGuard(), 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0) == [False] * 7
 
 
+def test_two_looks_are_never_enough() -> None:
+    """Not even so far apart that a lag between them would have lasted to the very moment."""
+    guard = LagGuard()
+    times = (2.0, 2.0 + SUSTAINED_SECONDS + 1.0, 2.0 + 2 * (SUSTAINED_SECONDS + 1.0))
+    assert [guard.sample(1.0, now) for now in times] == [False] * 3
+
+
 def test_looks_far_apart_are_single_steps() -> None:
     """Though the loop was never quite in time between them."""
     assert looks(LagGuard(), 1.1, *[0.4] * 4, 1.1) == [False] * 6

@@ -41,7 +41,7 @@ class LagGuard:
         """
         is_high, is_low = lag_seconds >= HIGH_LAG_SECONDS, lag_seconds < LOW_LAG_SECONDS
         due = now - lag_seconds
-        if (is_high if self.refuses else is_low) or (not self.refuses and due - self._last > SUSTAINED_SECONDS):
+        if (is_high if self.refuses else is_low) or (not self.refuses and due - self._last >= SUSTAINED_SECONDS):
             self._since = None
         if not (is_low if self.refuses else is_high):
             return False
