@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sse_proxy.core.admission import MESSAGES, Admission, Place, Refusal
 from sse_proxy.core.lag import LagGuard
 from sse_proxy.core.ledger import Ledger
+from sse_proxy.settings import Settings
 
 
 def taken(admission: Admission, client: str) -> Place:
@@ -91,6 +92,21 @@ def test_a_late_event_loop_refuses_new_streams_alone() -> None:
     assert admission.new("a") is Refusal.EVENT_LOOP_LAG
     assert len(admission) == 0
     assert isinstance(admission.place("a"), Place)
+
+
+def test_limits_are_those_of_the_settings_and_the_state_that_of_the_process() -> None:
+    """Each refuses by its own name."""
+    settings = Settings(upstream="http://llm", max_streams=2, max_streams_per_client=1)
+    ledger, lag = Ledger(10), LagGuard()
+    admission = Admission.of(settings, ledger, lag)
+    taken(admission, "a")
+    assert admission.new("a") is Refusal.MAX_STREAMS_PER_CLIENT
+    taken(admission, "b")
+    assert admission.new("c") is Refusal.MAX_STREAMS
+    lag.refuses = True
+    assert admission.new("c") is Refusal.EVENT_LOOP_LAG
+    ledger.bytes = 11
+    assert admission.new("c") is Refusal.MAX_BUFFER_BYTES
 
 
 def test_every_refusal_has_words() -> None:
