@@ -42,6 +42,7 @@ def feed(of: Block, *lines: bytes) -> list[Event]:
         ([b"retry: " + b"9" * 19, b"data: 1"], Event(data=b"1")),
         ([b"unknown: 1", b"Data: 2", b"data: 1", b"error: {}", b"{}"], Event(data=b"1")),
         ([b"data: {", b"data: }"], Event(data=b"{\n}")),
+        ([b"data: {}", b"data: {}"], Event(data=b"{}\n{}")),
     ],
 )
 @pytest.mark.parametrize("ended", [True, False])
@@ -95,6 +96,12 @@ def test_without_data_nothing_is_dispatched() -> None:
         pytest.param(
             [b'error: {"a":1}', b""], [b'{"error":{"a":1}}'], {"error_field": 1}, id="error as a field"
         ),
+        pytest.param(
+            [b'data: {"a":1}', b'error: {"b":2}', b""],
+            [b'{"a":1}', b'{"error":{"b":2}}'],
+            {"single_newline": 1, "error_field": 1},
+            id="error as a field, right behind an event",
+        ),
         pytest.param([b"error: no", b"data: 1", b""], [b"1"], {}, id="another field of that name"),
     ],
 )  # fmt: skip
@@ -110,6 +117,12 @@ def test_type_and_id_belong_to_the_json_that_follows() -> None:
     """As they would with data in front."""
     of, _ = block(joins_json=True)
     assert feed(of, b"event: a", b"id: 1", b"{", b"}") == [Event(data=b"{}", event=b"a", id=b"1")]
+
+
+def test_a_type_belongs_to_one_event() -> None:
+    """Also where no blank line ends that."""
+    of, _ = block(joins_json=True)
+    assert feed(of, b"event: a", b"data: {}", b"data: [1]", b"") == [Event(data=b"{}", event=b"a"), Event(data=b"[1]")]
 
 
 @pytest.mark.parametrize("first", [b'{"a":', b'data: {"a":'])

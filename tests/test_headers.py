@@ -282,6 +282,7 @@ def test_only_a_named_type_with_some_weight_is_asked_for(accept: str, expected: 
         (b"", ""),
         (b"application/json", "application/json"),
         (b" Text/Event-Stream ; charset=UTF-8", "text/event-stream"),
+        (b"text/event-stream; a=1; b=2", "text/event-stream"),
         (b"\xff", "\xff"),
     ],
 )
@@ -343,10 +344,19 @@ def test_max_forwards_is_set_in_place() -> None:
     assert with_max_forwards(sent, 2) == fields("a: 1\nMax-Forwards: 2\nb: 2")
 
 
-@pytest.mark.parametrize("name", [b"Content_Length", b"transfer_encoding", b"Proxy_Authorization", b"x_Real_Key"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"Content_Length", b"transfer_encoding", b"Proxy_Authorization", b"x_Real_Key"),
+        *(b"X_Forwarded_For", b"x-forwarded_proto", b"x_forwarded-prefix"),
+    ],
+)
 @pytest.mark.parametrize("trusted", [True, False])
 def test_an_underscore_disguises_no_field_of_ours(name: bytes, trusted: bool) -> None:
-    """To a CGI-like upstream the two are one: framing, fields of this hop, and what ``upstream_headers_file`` sets."""
+    """To a CGI-like upstream the two are one: framing, fields of this hop, and what ``upstream_headers_file`` sets.
+
+    What tells of earlier hops neither, whoever sends it: a trusted hop writes that with its hyphens.
+    """
     forwarded = forward_request_headers(
         [(b"host", b"a"), (name, b"forged"), (b"x_other", b"kept")],
         host=b"upstream",
