@@ -50,6 +50,18 @@ def test_payloads_are_repaired(payload: bytes, found: list[bytes], repairs: Repa
     assert counted == repairs
 
 
+@pytest.mark.parametrize(
+    ("payloads", "found"),
+    [
+        ([b'{"object":"error","message":"no"}'], b'{"error":{"object":"error","message":"no"}}'),
+        ([b'{"a":', b'{"b":1}', b"}"], b'{"a":{"b":1}}'),
+    ],
+)
+def test_an_object_may_need_a_repair_in_the_middle_of_a_stream(payloads: list[bytes], found: bytes) -> None:
+    """An error without its envelope, and one that is a part of another."""
+    assert read(reader()[0], b"{}", *payloads) == [b"{}", found]
+
+
 def test_what_is_only_watched_is_understood_all_the_same() -> None:
     """But neither held nor counted as repaired, nor told as a stream."""
     of, state, counted = reader(mends=False)
@@ -59,6 +71,8 @@ def test_what_is_only_watched_is_understood_all_the_same() -> None:
     assert (counted, of.holding) == ({}, False)
     of, _, _ = reader(mends=False)
     assert len(read(of, b'{"choices":[{"message":{"content":"a"}}]}')) == 1
+    of, _, _ = reader("anthropic", mends=False)
+    assert [event.event for event, _, _ in of.read(Event(data=b'{"type":"message_start"}'))] == [b""]
 
 
 def test_a_whole_answer_is_read_as_the_events_of_a_stream() -> None:
@@ -67,8 +81,8 @@ def test_a_whole_answer_is_read_as_the_events_of_a_stream() -> None:
     of, state, counted = reader()
     assert len(read(of, document)) == 2
     assert state.finished
-    assert read(of, document) == [document]
-    assert (of.events, counted) == (3, {"single_json": 1})
+    assert read(of, document, b" " + document) == [document, document]
+    assert (of.events, counted) == (4, {"single_json": 1, "white_space": 1})
 
 
 def test_payloads_of_a_dialect_that_is_not_json_are_left_alone() -> None:
@@ -172,6 +186,7 @@ def test_an_event_may_be_the_rest_of_what_is_held() -> None:
     of, _, _ = reader()
     assert not of.is_whole(Event(data=b'"b"}'))
     assert of.is_whole(Event(data=b"[DONE]"))
+    assert of.is_whole(Event(data=b"data: {}{}"))
     assert read(of, b'{"a":') == []
     assert of.holding
     assert of.is_whole(Event(data=b'"b"}'))
@@ -206,9 +221,10 @@ def test_ids_are_remembered() -> None:
     ],
 )
 def test_a_type_that_only_the_payload_has(payload: bytes, kind: bytes, repairs: Repairs) -> None:
-    """Clients of such APIs go by the event's."""
+    """Clients of such APIs go by the event's, which is left alone where there is one."""
     of, _, counted = reader("anthropic")
-    assert [event.event for event, _, _ in of.read(Event(data=payload))] == [kind]
+    told = [event.event for sent in (b"", b"e") for event, _, _ in of.read(Event(data=payload, event=sent))]
+    assert told == [kind, b"e"]
     assert counted == repairs
 
 
@@ -284,6 +300,7 @@ def test_nothing_has_begun_with_an_error_before_it_has_begun() -> None:
     assert of.recognises is True
     read(of, b'{"object":"chat.completion.chunk","choices":[]}')
     assert (of.recognises, of.dialect.name) == (False, "openai_chat")
+    assert read(of, b'{"a":1}{"b":2}') == [b'{"a":1}', b'{"b":2}']
 
 
 def test_what_is_no_object_is_said_to_be_something_else() -> None:
