@@ -11,7 +11,7 @@ from sse_proxy.core.dialects.langchain import LANGGRAPH, LANGSERVE
 from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout, Truncated
 
-from .dialect_deltas import event, learnt, texts
+from .dialect_deltas import event, learnt, texts, told
 from .dialect_streams import drained
 from .event_streams import reference_events
 
@@ -35,7 +35,7 @@ def test_a_chunk_of_langserve(value: object, text: str) -> None:
 @pytest.mark.parametrize("record", [event({"run_id": "r"}, "metadata"), event("no JSON", "data"), event('"a"', "end")])
 def test_other_events_of_langserve_are_no_text(record: Event) -> None:
     """Nor is what cannot be read."""
-    assert texts(LANGSERVE, record) == ""
+    assert told(LANGSERVE, record) == []
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,29 @@ def test_other_events_of_langserve_are_no_text(record: Event) -> None:
         (["messages/partial", "messages/partial"], [[{"content": "a"}], [{"content": "ab"}]], "ab"),
         (["messages/partial", "messages/complete"], [[{"content": "a"}], [{"content": "a"}]], "a"),
         (["messages/partial", "messages/partial"], [[{"content": "a"}], [{"content": ""}]], "a"),
-        (["messages/partial"], [[]], ""),
-        (["messages"], [{}], ""),
-        (["values"], [{"messages": [{"content": "a"}]}], ""),
-        (["messages/metadata"], [{"a": 1}], ""),
+        (["messages/partial", "messages/complete"], [[{"content": "a"}], [{"content": "ab"}]], "ab"),
+        (["messages/partial"] * 3, [[{"content": text}] for text in ("a", "", "ab")], "ab"),
+        (["messages/partial"] * 2, [[{"content": text}] for text in ("", "a")], "a"),
     ],
 )
 def test_events_of_langgraph(kinds: list[str], values: list[object], text: str) -> None:
     """Chunks, or all of the message so far; a subgraph's have its name behind."""
     assert texts(LANGGRAPH, *map(event, values, kinds)) == text
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        event([], "messages/partial"),
+        event([{"content": ""}], "messages/partial"),
+        event({}, "messages"),
+        event({"messages": [{"content": "a"}]}, "values"),
+        event({"a": 1}, "messages/metadata"),
+    ],
+)
+def test_other_events_of_langgraph_are_no_text(record: Event) -> None:
+    """Nothing is added."""
+    assert told(LANGGRAPH, record) == []
 
 
 @pytest.mark.parametrize("row", [LANGSERVE, LANGGRAPH], ids=lambda row: row.name)
@@ -75,8 +89,8 @@ CHUNK = b'event: data\r\ndata: "Hello"\r\n\r\n'
 @pytest.mark.parametrize("end", [b"event: end\r\n\r\n", b"event: end\r\n", b"event: end\ndata: null\n\n"])
 def test_the_end_of_langserve_has_no_data(end: bytes) -> None:
     """To the grammar it is no event, to its clients it is the last; it goes on with the data line that it lacks."""
-    told, of_body = drained("langserve", BEGUN, CHUNK, end)
-    assert told.partition(b"event: end")[2] in {b"\ndata: \n\n", b"\ndata: null\n\n"}
+    output, of_body = drained("langserve", BEGUN, CHUNK, end)
+    assert output.partition(b"event: end")[2] in {b"\ndata: \n\n", b"\ndata: null\n\n"}
     assert of_body.conclude() == b""
     assert of_body.state.complete
 
@@ -94,10 +108,10 @@ def test_langserve_owes_its_end_once_it_is_known(rewrite: bool) -> None:
 def test_our_errors_have_what_their_clients_look_for(row: Dialect) -> None:
     """Status and message, which LangServe's client takes for granted, beside what everybody gets."""
     frame = row.error_frame(IdleTimeout(), StreamState())
-    (told,) = reference_events(frame)
+    (found,) = reference_events(frame)
     error = {"message": "the upstream fell silent", "type": "timeout_error", "code": "idle_timeout"}
-    assert told.type == "error"
-    assert json.loads(told.data) == {"status_code": 504, "message": error["message"], "error": error}
+    assert found.type == "error"
+    assert json.loads(found.data) == {"status_code": 504, "message": error["message"], "error": error}
 
 
 def test_ids_of_langgraph_stay() -> None:
