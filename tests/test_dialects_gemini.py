@@ -39,6 +39,10 @@ def candidate(*parts: object, **fields: object) -> dict[str, object]:
                 )
             ],
         ),
+        (
+            candidate(*[{"functionCall": {}}] * 3),
+            [Delta(tool_calls=tuple(ToolCall(index=n, id=f"call_{n}", name="", arguments="{}") for n in range(3)))],
+        ),
         (candidate({"inlineData": {}}, {"functionCall": "f"}, "text", None), [Delta()]),
         (candidate(finishReason="STOP"), [Delta(finish="stop")]),
         (candidate(finishReason="MAX_TOKENS"), [Delta(finish="length")]),
@@ -102,6 +106,7 @@ def test_errors_have_google_s_names(error: SSEProxyError, code: int, status: str
     """In the body of an answer, and in an event."""
     told_error = json.loads(GEMINI.error_body(error))["error"]
     assert (told_error["code"], told_error["status"], told_error["message"]) == (code, status, str(error))
+    assert (told_error["type"], told_error["details"]) == (error.error_type, [{"reason": error.code}])
     assert GEMINI.error_frame(error, StreamState()) == b"data: " + GEMINI.error_body(error) + b"\n\n"
 
 

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from sse_proxy.core.dialects import Dialect, StreamState, dialect_for
+from sse_proxy.core.dialects import Delta, Dialect, StreamState, dialect_for
 from sse_proxy.core.dialects.json_rpc import A2A, MCP
 from sse_proxy.core.sse import Event
 from sse_proxy.errors import IdleTimeout
 
-from .dialect_deltas import event, learnt, texts
+from .dialect_deltas import event, learnt, texts, told
 from .dialect_streams import drained
 
 
@@ -80,7 +80,8 @@ def test_a_task_that_failed_is_an_error_in_words_that_have_no_failure(result: ob
     """In its own words it is the end of an answer."""
     retold = StreamState(retold=True)
     A2A.inspect(event(rpc(result)), rpc(result), retold)
-    assert str(retold.error) == "a"
+    assert retold.error is not None
+    assert (str(retold.error), retold.error.body) == ("a", event(rpc(result)).data)
     native = StreamState()
     A2A.inspect(event(rpc(result)), rpc(result), native)
     assert native.complete
@@ -96,7 +97,7 @@ def test_errors_of_a2a(kind: str) -> None:
 @pytest.mark.parametrize(
     ("document", "text"),
     [
-        (rpc({"content": [{"type": "text", "text": "a"}, {"type": "image"}]}), "a"),
+        (rpc({"content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]}), "ab"),
         (rpc({"content": "odd"}), ""),
         (rpc("odd"), ""),
         ({"jsonrpc": "2.0", "method": "notifications/progress"}, ""),
@@ -104,8 +105,8 @@ def test_errors_of_a2a(kind: str) -> None:
     ],
 )
 def test_the_text_of_mcp(document: object, text: str) -> None:
-    """Of a tool's result."""
-    assert texts(MCP, event(document)) == text
+    """Of a tool's result; what has none adds nothing."""
+    assert told(MCP, event(document)) == ([Delta(text=text)] if text else [])
 
 
 def test_nothing_of_mcp_is_touched_or_judged() -> None:
@@ -122,7 +123,7 @@ def test_our_errors_are_json_rpc_s(row: Dialect) -> None:
     """With a number for the code, as JSON-RPC 2.0 § 5.1 wants it."""
     frame = row.error_frame(IdleTimeout(), StreamState())
     document = json.loads(frame.partition(b"\ndata: ")[2])
-    assert document["jsonrpc"] == "2.0"
+    assert (document["jsonrpc"], document["id"]) == ("2.0", None)
     assert document["error"]["code"] == -32000
     assert document["error"]["data"] == {"code": "idle_timeout", "type": "timeout_error"}
 

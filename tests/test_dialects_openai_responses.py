@@ -153,10 +153,19 @@ def test_error_before_the_response_is_openai_s() -> None:
 @pytest.mark.parametrize("kind", ["error", "response.failed"])
 def test_an_error_keeps_its_event(kind: str) -> None:
     """What the upstream has said may be told on as it came."""
-    record = event(kind, error={"message": "no"}, response={"error": {"message": "no"}})
-    error = drained("openai_responses", CREATED, record)[1].state.error
+    errors = {"error": {"message": "of the event"}, "response.failed": {"message": "of the response"}}
+    record = event(kind, error=errors["error"], response={"error": errors["response.failed"]})
+    state = drained("openai_responses", CREATED, record)[1].state
+    error = state.error
     assert error is not None
-    assert (str(error), error.body) == ("no", record.partition(b"data: ")[2].removesuffix(b"\n\n"))
+    assert state.terminated is (kind == "response.failed")
+    assert (str(error), error.body) == (errors[kind]["message"], record.partition(b"data: ")[2].removesuffix(b"\n\n"))
+
+
+def test_the_payload_may_be_all_that_names_an_event() -> None:
+    """As without repairs."""
+    state = drained("openai_responses", CREATED, b'data: {"type":"response.completed"}\n\n', rewrite=False)[1].state
+    assert state.complete
 
 
 @pytest.mark.parametrize(
