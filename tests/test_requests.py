@@ -140,6 +140,7 @@ def test_client_variants_can_be_off() -> None:
     assert COMMON == off.variant
 
 
+BOTH: Headers = [(b"accept", b"text/event-stream, application/json")]
 OPENAI, OLLAMA = dialect_by_name("openai_chat"), dialect_by_name("ollama")
 
 
@@ -155,7 +156,9 @@ OPENAI, OLLAMA = dialect_by_name("openai_chat"), dialect_by_name("ollama")
         ("POST", "/api/chat", JSON, OLLAMA_CHAT, Terms(output="openai"), OPENAI, True),
         ("POST", "/api/chat", JSON, OLLAMA_CHAT, Terms(output="tokens"), dialect_by_name("tokens"), True),
         ("GET", "/x", SSE, b"", Terms(), GENERIC, True),
-        ("GET", "/x", [(b"accept", b"text/event-stream, application/json")], b"", Terms(), GENERIC, False),
+        ("GET", "/x", BOTH, b"", Terms(), GENERIC, False),
+        ("POST", "/x", BOTH, asks(), Terms(), GENERIC, False),
+        ("POST", "/mcp", BOTH, b'{"jsonrpc":"2.0","method":"tools/call"}', Terms(), dialect_by_name("mcp"), False),
         ("GET", "/x", [], b"", Terms(), GENERIC, False),
         ("POST", "/x", JSON, asks(), Terms(), GENERIC, False),
         ("POST", "/x", JSON, asks(), Terms(dialect="openai_chat"), OPENAI, True),
