@@ -143,10 +143,13 @@ def classify(
         may_be_silent=dialect.name == "mcp" or (dialect is GENERIC and (method == "GET" or either)),
         choices=0 if document is None else _choices(document),
         model=_text((document or {}).get("model")),
-        awaits_json=wish is Wish.NO
-        and method == "POST"
-        and (dialect is not GENERIC or _DOCUMENTS.search(path) is not None),
+        awaits_json=wish is Wish.NO and method == "POST" and _is_known(dialect, path),
     )
+
+
+def _is_known(dialect: Dialect, path: str) -> bool:
+    """Whether *path* is a call of a known API, streamed or not."""
+    return dialect is not GENERIC or _DOCUMENTS.search(path) is not None
 
 
 def _document(body: bytes, *, reads: bool) -> JSONObject:
