@@ -51,7 +51,7 @@ def _connecting() -> Iterator[Cell]:
                 manner=Manner(welcome=welcome),  # type: ignore[arg-type]  # one of its literals
             )  # fmt: skip
         noise = Manner(welcome="noise", noise=b"220 mail.example ESMTP\r\n")
-        expected = failed(kind, errors.UpstreamProtocolError, requests=0)
+        expected = replace(failed(kind, errors.UpstreamProtocolError, requests=0), retry_is_open=True)  # as above
         yield upstream_cell("sends garbage", "once connected", kind, "front", (), expected, manner=noise)
 
 
