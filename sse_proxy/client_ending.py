@@ -33,6 +33,10 @@ class EndableProtocol(HttpToolsProtocol):
         """True before the first request and between two; a request begins at the end of its head."""
         return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # uvicorn hides None
 
+    def shutdown(self) -> None:
+        if not self.transport.is_closing():  # asyncio's TLS transport forgets its protocol at a second close
+            super().shutdown()
+
     def abort(self) -> None:
         """Reset the connection now, whatever is still to be sent, and free its file descriptor."""
         if self in self.connections:  # else the descriptor may be another connection's by now

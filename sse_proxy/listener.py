@@ -142,6 +142,7 @@ class Listener(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        await asyncio.sleep(0)  # connections whose handshake was done in this moment close by themselves
         for connection in self._connections:
             connection.shutdown()
         with contextlib.suppress(TimeoutError):

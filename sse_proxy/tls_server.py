@@ -37,7 +37,7 @@ logger = logging.getLogger("sse_proxy")
 
 
 class TLSServer:
-    """Accepts on *listening* from now on until `close`, which leaves that socket open; for the running event loop.
+    """Accepts on *listening* from now on until `close`, which closes that socket; for the running event loop.
 
     *make_protocol*: of a connection, which it learns of when the handshake is done. *has_room*: whether one more may
     shake hands beside so many; where not, the connection is reset, and *turned_away* called if there is one.
@@ -65,6 +65,8 @@ class TLSServer:
             ssl_handshake_timeout=handshake_seconds,
         )
         self._handshakes: set[asyncio.Task[None]] = set()
+        #: Accepted in this turn: their handshakes have not begun, so that no transport closes them.
+        self._waiting: set[socket.socket] = set()
         self._retry: asyncio.TimerHandle | None = None
         listening.setblocking(False)  # noqa: FBT003 -- the socket module's way
         self._begin()
@@ -81,6 +83,7 @@ class TLSServer:
             self._retry = None
         if self._listening.fileno() != -1:
             self._loop.remove_reader(self._listening)
+            self._listening.close()  # else the kernel goes on taking connections that nobody accepts
         for handshake in self._handshakes:
             handshake.cancel()
 
@@ -102,6 +105,7 @@ class TLSServer:
                     self._pause(error)
                 return
             if self._has_room(len(self._handshakes)):
+                self._waiting.add(connection)
                 handshake = self._loop.create_task(self._handshake(connection))
                 self._handshakes.add(handshake)
                 handshake.add_done_callback(partial(self._ended, connection))
@@ -123,10 +127,12 @@ class TLSServer:
         self._retry = self._loop.call_later(RETRY_SECONDS, self._begin)
 
     async def _handshake(self, connection: socket.socket) -> None:
+        self._waiting.discard(connection)
         with suppress(OSError):  # the client's affair: it has left, is late, or does not speak (our) TLS
             await self._shake_hands(connection)
 
     def _ended(self, connection: socket.socket, handshake: asyncio.Task[None]) -> None:
         self._handshakes.discard(handshake)
-        if handshake.cancelled():
-            connection.close()  # the transport does, but if it came to none there is nobody else
+        if connection in self._waiting:
+            self._waiting.discard(connection)
+            connection.close()

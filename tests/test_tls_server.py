@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import logging
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -70,6 +71,10 @@ class Serving:
     authority: trustme.CA
     listening: socket.socket = field(default_factory=lambda: sockets.listen("127.0.0.1", 0))
     limit: int = 2
+    #: Connections are left open.
+    stays: bool = False
+    #: Called when a handshake is done.
+    on_connected: Callable[[], object] = lambda: None
     turned_away: int = 0
     made: list[Greeter] = field(default_factory=list)
     complaints: list[dict[str, Any]] = field(default_factory=list)
@@ -113,7 +118,7 @@ class Serving:
         return socket.create_connection(sockets.address_of(self.listening))
 
     def _make(self) -> Greeter:
-        self.made.append(Greeter())
+        self.made.append(Greeter(self.stays, self.on_connected))
         return self.made[-1]
 
     def _count(self) -> None:
@@ -121,14 +126,31 @@ class Serving:
 
 
 class Greeter(asyncio.Protocol):
-    """Says hello and closes."""
+    """Says hello and closes, unless it *stays*."""
 
-    is_connected = False
+    def __init__(self, stays: bool, on_connected: Callable[[], object]) -> None:
+        self.is_connected = self.is_lost = False
+        self.descriptor = -1
+        self._stays = stays
+        self._on_connected = on_connected
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.is_connected = True
+        self.descriptor = transport.get_extra_info("socket").fileno()
+        self._on_connected()
         cast("asyncio.Transport", transport).write(b"hello")
-        transport.close()
+        if not self._stays:
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+
+
+def shaken(authority: trustme.CA, address: sockets.Address) -> ssl.SSLSocket:
+    """A client that has shaken hands, and answers nothing by itself; blocks."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context.wrap_socket(socket.create_connection(address), server_hostname="127.0.0.1")
 
 
 async def becomes(condition: Callable[[], bool]) -> None:
@@ -257,6 +279,60 @@ def test_the_end_does_not_wait_for_handshakes(authority: trustme.CA, in_loop: In
                 while not server.handshakes:  # so that its task has had no turn yet
                     await asyncio.sleep(0)
             await is_closed(late)
+
+    in_loop(test)
+
+
+def test_a_close_in_the_moment_in_which_a_handshake_ends_leaves_the_descriptor(
+    authority: trustme.CA, in_loop: InLoop
+) -> None:
+    """The transport closes the connection; under it, the next one would get the number while it still looks there."""
+    serving = Serving(authority, stays=True)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        async with serving.server() as server:
+            serving.on_connected = lambda: loop.call_soon(server.close)
+            client = await asyncio.to_thread(shaken, authority, sockets.address_of(serving.listening))
+            await server.wait_closed()
+            (greeter,) = serving.made
+            os.fstat(greeter.descriptor)
+            client.close()
+            await becomes(lambda: greeter.is_lost)
+
+    in_loop(test)
+
+
+def test_a_closed_server_refuses_connections(authority: trustme.CA, in_loop: InLoop) -> None:
+    """The kernel would take them, and nobody would answer."""
+    serving = Serving(authority)
+    address = sockets.address_of(serving.listening)
+
+    async def test() -> None:
+        async with serving.server() as server:
+            server.close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address)
+
+    in_loop(test)
+
+
+def test_a_client_that_does_not_say_goodbye_does_not_spoil_the_end(
+    files: dict[str, Any], authority: trustme.CA, in_loop: InLoop
+) -> None:
+    """It was answered, stays, and never answers close_notify: it is reset, and all ends well."""
+
+    def answered(address: sockets.Address) -> ssl.SSLSocket:
+        client = shaken(authority, address)
+        client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(9) == b"HTTP/1.1 "
+        return client
+
+    async def test() -> None:
+        async with running(**files, drain_seconds=0.1) as server:
+            client = await asyncio.to_thread(answered, server.bound.traffic)
+        assert server.task.result() == 0
+        client.close()
 
     in_loop(test)
 
