@@ -112,6 +112,7 @@ def test_open_streams_are_counted_in() -> None:
     """The metrics count them at their end; what another version does not tell, or tells otherwise, is nothing."""
     totals = replace(NOTHING, events=7, heartbeats=1, repairs={"bom": 1, "crlf": 1})
     rows = [stream(events=48, heartbeats=2, repairs={"crlf": 2, "nul": 0}), stream(events="many", repairs=3), {}]
+    rows.append(stream(route="resume", events=48, heartbeats=2))  # a reader, whose stream is counted by itself
     assert with_open(totals, rows) == replace(totals, events=55, heartbeats=3, repairs={"crlf": 3, "bom": 1})
 
 

@@ -207,6 +207,15 @@ async def test_what_was_told_already_is_not_told_again(bench: Bench, why: str) -
     assert (bench.recording.ends, bench.recording.events) == ([(end, True)], [])
 
 
+async def test_a_stop_that_comes_too_late_to_be_told_is_told_to_the_log(bench: Bench) -> None:
+    """The client has gone, and its response unwinds: it tells nothing any more."""
+    await bench.start(200, SSE)
+    bench.recorder.on_stop()
+    bench.recorder.finish(Outcome.CLIENT_DISCONNECTED)
+    assert bench.recording.ends == [(End.STOPPED, True)]
+    assert [(n, b"nobody was listening" in event) for n, event in bench.recording.events] == [(1, True)]
+
+
 async def test_a_response_that_never_began_is_dropped(bench: Bench) -> None:
     """Its client left, or it was refused."""
     bench.recorder.finish(Outcome.CLIENT_DISCONNECTED)

@@ -68,7 +68,15 @@ def test_the_flag_names_another_file_than_the_environment(toml: Path) -> None:
 
 def test_an_empty_variable_counts_as_not_set() -> None:
     """Compose files and charts write empty text for what is not wanted."""
-    assert loaded({"SSE_PROXY_PORT": "", "SSE_PROXY_CORS_ORIGINS": " "}).settings.port == 7070
+    found = loaded({"SSE_PROXY_PORT": "", "SSE_PROXY_CORS_ORIGINS": " "})
+    assert (found.settings.port, found.warnings) == (7070, ())
+
+
+@pytest.mark.parametrize("name", ["AUTH_TOKENS_FILE", "ADMIN_TOKEN_FILE", "TLS_CLIENT_CA_FILE"])
+def test_an_empty_variable_that_would_keep_people_out_is_told_of(name: str) -> None:
+    """What was to fill it may have had another name."""
+    [warning] = loaded({f"SSE_PROXY_{name}": ""}).warnings
+    assert warning == f"SSE_PROXY_{name}: empty, taken as not set, so that it keeps nobody out"
 
 
 @pytest.mark.parametrize("value", ["abc", "0.5", "-1"])

@@ -25,7 +25,8 @@ __all__ = ["COMMON_TERMS", "RequestFacts", "Terms", "Wish", "classify", "wants_b
 _HINT = re.compile(rb'"stream"\s*:\s*true|"jsonrpc"|"response_mode"\s*:\s*"streaming"')
 #: Calls of known APIs that are answered with one JSON document and never with a stream, so that no row is theirs.
 _DOCUMENTS = re.compile(
-    r"/(?:embeddings|embed|rerank|moderations)/?$|:(?:generateContent|embedContent|batchEmbedContents)$|/model/[^/]+/converse$"
+    r"/(?:embeddings|embed|rerank|score|moderations|images/generations)/?$"
+    r"|:(?:generateContent|embedContent|batchEmbedContents)$|/model/[^/]+/(?:converse|invoke)$"
 )
 #: The row whose voice each output shape has.
 _VOICES: dict[Output, str] = {"openai": "openai_chat", "tokens": "tokens"}

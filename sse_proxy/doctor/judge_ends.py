@@ -82,7 +82,7 @@ def _cut_with_bytes(case: Case) -> Finding:
         id="cut",
         severity=Severity.ERROR,
         seen=f"cut {after:.1f} s after the request, after {events} events; the last bytes came with the cut, after "
-        f"{held:.1f} s without one: a hop had held them back, so for how long the server was silent is not known",
+        f"{held:.1f} s without one: a hop may have held them back, so for how long the server was silent is not known",
         culprit=culprit,
         fix=(
             f"{knob}, if a limit was reached; else" if knob else "a longer idle (read) timeout in the hop that cuts, or"

@@ -1,11 +1,11 @@
 """One client that is told a stream from the journal: what is kept behind its cursor, then what comes, to the end.
 
 The client reads the events that the first one got, with the same ids, and ends as that one did: well, with the error
-that is part of the log, or with a connection that breaks where nobody may take the end for a whole answer (the stream
-was stopped; clients of its API raise on no error frame). A stream that cannot be told to its end gets an in-stream
-error. Only that of a lost owner has an id, as if it were the next event, terminator included: an `EventSource`, which
-comes back after every end, is then told that nothing is left; whose id is beyond that had events that the store never
-got. The others have none, since the event of that number may still be had.
+that is part of the log, or with a connection that breaks where nobody may take the end for a whole answer (it was
+cancelled without a word; clients of its API raise on no error frame). A stream that cannot be told to its end gets an
+in-stream error. Only that of a lost owner has an id, as if it were the next event, terminator included: an
+`EventSource`, which comes back after every end, is then told that nothing is left; whose id is beyond that had events
+that the store never got. The others have none, since the event of that number may still be had.
 
 A drain breaks the connection without a word: the stream goes on, so its reader is to come back, to another replica.
 """

@@ -204,7 +204,7 @@ class Recorder:
 
     def _untold(self, outcome: Outcome | None) -> SSEProxyError | None:
         """Why the response was cancelled, where nobody was there to be told; None: it is in the log."""
-        if self._is_stopped:
+        if self._is_stopped and outcome is Outcome.STOPPED:
             return None
         if outcome in {Outcome.CLIENT_DISCONNECTED, Outcome.CLIENT_STALLED}:
             return None if self._has_detached else Abandoned()

@@ -40,8 +40,9 @@ _SERVICE_LINK_NAME = re.compile(
 _SERVICE_LINK_PORT = re.compile(ENV_PREFIX + r"(\w+_)?PORT")
 _SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://")
 
-# Flags of `serve` that are no settings; a variable of that name must not pass for a typing error.
+# A blank file would let nobody in, and no file lets everybody.
 _MUST_HOLD_SOMETHING = frozenset({"auth_tokens_file", "admin_token_file"})
+_GUARDS = _MUST_HOLD_SOMETHING | {"tls_client_ca_file"}
 _SHOWN_CHARACTERS = 100
 
 
@@ -127,9 +128,13 @@ def _environment(environ: Mapping[str, str], warnings: list[str]) -> dict[str, _
     given = {}
     known = {*Settings.model_fields, "config"}
     for variable, value in sorted(environ.items()):
-        if not variable.startswith(ENV_PREFIX) or not value.strip() or _is_service_link(variable, value):
+        if not variable.startswith(ENV_PREFIX) or _is_service_link(variable, value):
             continue
         name = variable.removeprefix(ENV_PREFIX).lower()
+        if not value.strip():  # as templates leave what is not wanted
+            if name in _GUARDS:
+                warnings.append(f"{variable}: empty, taken as not set, so that it keeps nobody out")
+            continue
         if name in known and variable.isupper():
             given[name] = _Given(value, "environment", f"environment {variable}")
         else:

@@ -23,6 +23,7 @@ from .values import (
     ByteLimit,
     Count,
     FilePath,
+    GuardFile,
     HeaderNames,
     HeartbeatMode,
     HeartbeatSeconds,
@@ -39,7 +40,6 @@ from .values import (
     SendBufferBytes,
     Store,
     Switch,
-    TokenFile,
     Upstream,
 )
 
@@ -81,7 +81,7 @@ class Settings(BaseModel):
     admin_port: Port = Field(7071, description="Port of the admin listener; 0 for any free one.")
     tls_cert_file: FilePath = Field(None, description="Certificate chain (PEM) of the proxy's listener.")
     tls_key_file: FilePath = Field(None, description="Private key (PEM) of the proxy's listener.")
-    tls_client_ca_file: FilePath = Field(
+    tls_client_ca_file: GuardFile = Field(
         None, description="Certificate authorities (PEM) that clients must have a certificate of (mTLS)."
     )
     keep_alive_seconds: PositiveSeconds = Field(
@@ -165,7 +165,7 @@ class Settings(BaseModel):
     cors_origins: Origins = Field(
         (), description="Origins that browsers may call from, or *; none = the upstream's own CORS passes."
     )
-    auth_tokens_file: TokenFile = Field(
+    auth_tokens_file: GuardFile = Field(
         None, description="Bearer tokens that are let in, one a line, in clear or as sha256:…; re-read on change."
     )
     upstream_headers_file: FilePath = Field(
@@ -177,7 +177,7 @@ class Settings(BaseModel):
     trusted_proxies: Networks = Field(
         (), description="Addresses or networks whose X-Forwarded-* is believed; others' are replaced."
     )
-    admin_token_file: TokenFile = Field(None, description="Token that guards /-/drain and /-/streams.")
+    admin_token_file: GuardFile = Field(None, description="Token that guards /-/drain and /-/streams.")
     client_variants: Switch = Field(
         default=True, description="Heartbeat and error form are chosen by the client's own headers where known."
     )

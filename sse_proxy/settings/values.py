@@ -18,9 +18,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 __all__ = [
-    "Accepts", "Bridges", "ByteCount", "ByteLimit", "Count", "FilePath", "HeaderNames", "HeartbeatMode",
+    "Accepts", "Bridges", "ByteCount", "ByteLimit", "Count", "FilePath", "GuardFile", "HeaderNames", "HeartbeatMode",
     "HeartbeatSeconds", "Host", "LogFormat", "LogLevel", "Networks", "Origins", "Port", "PositiveSeconds", "Readiness",
-    "Reframe", "Seconds", "SendBufferBytes", "Store", "Switch", "TokenFile", "Upstream",
+    "Reframe", "Seconds", "SendBufferBytes", "Store", "Switch", "Upstream",
 ]  # fmt: skip
 
 #: Some 24 days: a signed 32-bit count of milliseconds, which is what TCP_USER_TIMEOUT holds.
@@ -87,9 +87,12 @@ def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _header_names(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(_TOKEN.fullmatch(value) for value in values):
-        raise ValueError("not a header name")
-    return tuple(value.lower() for value in values)
+    names = tuple(value.lower() for value in values)
+    if names == ("none",):
+        return ()
+    if "none" in names or not all(map(_TOKEN.fullmatch, names)):
+        raise ValueError("not a header name, or none among others")
+    return names
 
 
 def _none(value: object) -> object:
@@ -98,14 +101,10 @@ def _none(value: object) -> object:
 
 
 def _named(value: object) -> object:
-    # The same empty text here would let everybody in, because a variable had another name.
+    # Here it would let everybody in, as the variable that was to fill it had another name.
     if value == "":
         raise ValueError("no path")
     return value
-
-
-def _owner_headers(value: object) -> object:
-    return () if isinstance(value, str) and value.strip().lower() == "none" else _items(value)
 
 
 def _upstream(value: str | None) -> str | None:
@@ -179,7 +178,7 @@ Port = Annotated[
 Host = Annotated[str, Field(pattern=r"^[^\s/]+$"), Accepts("an address or host name to listen on, or :: for all")]
 Switch = Annotated[bool, Accepts("true or false")]
 FilePath = Annotated[Path | None, BeforeValidator(_none), Accepts("the path of a readable file")]
-TokenFile = Annotated[Path | None, BeforeValidator(_named), Accepts("the path of a readable file")]
+GuardFile = Annotated[Path | None, BeforeValidator(_named), Accepts("the path of a readable file")]
 Upstream = Annotated[
     str | None,
     AfterValidator(_upstream),
@@ -210,7 +209,7 @@ Networks = Annotated[
 ]
 HeaderNames = Annotated[
     tuple[str, ...],
-    BeforeValidator(_owner_headers),
+    BeforeValidator(_items),
     AfterValidator(_header_names),
     Accepts("header names separated by commas, or none"),
 ]

@@ -74,10 +74,13 @@ def totals_of(exposition: str) -> Totals:
 def with_open(totals: Totals, streams: Iterable[Mapping[str, Any]]) -> Totals:
     """*totals* with the events, heartbeats and repairs of *streams*, which are open, as ``/-/streams`` tells them.
 
-    One that ends between the two looks is counted twice, or not at all, until the next.
+    One that ends between the two looks is counted twice, or not at all, until the next. Readers of a kept stream are
+    not in the metrics, and not counted in here.
     """
     events, heartbeats, repairs = totals.events, totals.heartbeats, dict(totals.repairs)
     for row in streams:
+        if row.get("route") == "resume":
+            continue
         events += _whole(row.get("events"))
         heartbeats += _whole(row.get("heartbeats"))
         made = row.get("repairs")

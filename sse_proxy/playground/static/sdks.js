@@ -75,11 +75,20 @@ console.log(answer);
 `;
 }
 
+// A path may have been typed: a stray % in it is one.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 // What Google's SDKs take: the model stands in the path, and what is not the contents is their `config`.
 function gemini({ path, body }) {
   const { contents, generationConfig, ...rest } = body;
   const config = { ...generationConfig, ...rest };
-  const model = decodeURIComponent(/\/models\/([^/:]+)/.exec(path)?.[1] ?? "MODEL");
+  const model = decoded(/\/models\/([^/:]+)/.exec(path)?.[1] ?? "MODEL");
   return { model, contents: contents ?? [], ...(Object.keys(config).length && { config }) };
 }
 
@@ -116,27 +125,32 @@ console.log(answer);
 
 const ollamaHeaders = ({ mock, secret }) => ({ ...mock, ...(secret && { Authorization: `Bearer ${secret}` }) });
 
-export function ollamaPython({ origin, body, mock, secret }) {
+// The client's call for a path, and where its chunks have their text.
+const ollamaCall = (path) => (/\/generate\b/.test(path) ? ["generate", "response"] : ["chat", "message.content"]);
+
+export function ollamaPython({ origin, path, body, mock, secret }) {
+  const [call, text] = ollamaCall(path);
   const headers = ollamaHeaders({ mock, secret });
   return `from ollama import Client
 
 with Client(host=${json(origin)}${Object.keys(headers).length ? `, headers=${python(headers)}` : ""}) as client:
-    stream = client.chat(${argumentsOf({ ...body, stream: true }).replaceAll("\n", "\n    ")}
+    stream = client.${call}(${argumentsOf({ ...body, stream: true }).replaceAll("\n", "\n    ")}
     )
     for chunk in stream:
-        print(chunk.message.content or "", end="", flush=True)
+        print(chunk.${text} or "", end="", flush=True)
 print()
 `;
 }
 
-export function ollamaJs({ origin, body, mock, secret }) {
+export function ollamaJs({ origin, path, body, mock, secret }) {
+  const [call, text] = ollamaCall(path);
   const said = optionsOf({ headers: ollamaHeaders({ mock, secret }) });
   return `import { Ollama } from "ollama";
 
 const client = new Ollama({ host: ${json(origin)}${said && `, ${said}`} });
-const stream = await client.chat(${pretty({ ...body, stream: true })});
+const stream = await client.${call}(${pretty({ ...body, stream: true })});
 let answer = "";
-for await (const chunk of stream) answer += chunk.message.content;
+for await (const chunk of stream) answer += chunk.${text};
 console.log(answer);
 `;
 }
