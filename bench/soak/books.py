@@ -75,8 +75,9 @@ class Books:
     _lines: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def fault(self, told: str) -> None:
-        """Something does not add up."""
+        """Something does not add up; whoever watches is told at once, since no log is kept."""
         self.fault_count += 1
+        print(f"wrong: {told}", flush=True)
         if len(self.faults) < _MOST_TOLD:
             self.faults.append(told)
 
@@ -212,4 +213,6 @@ def _is_refused(result: Result) -> bool:
 
 def _name(result: Result) -> str:
     errand = result.errand
-    return f"{result.name} ({errand.kind.value}, {errand.api.name} {errand.api.framing}, {errand.fault.value})"
+    what = f"{errand.kind.value}, {errand.api.name} {errand.api.framing}, {errand.fault.value}"
+    statuses = ", ".join(map(str, result.statuses)) or "no status"
+    return f"{result.name} ({what}; {statuses} in {result.ended - result.began:.1f} s)"
