@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,7 +45,8 @@ async def _table(tokens: Path) -> str:
                 _crowd(proxy.port, "modest-token", _MODEST, _MODEST_PAUSE_SECONDS),
             )
         first = percentile(modest, 0.99, lambda one: one.is_whole)
-        rows.append(f"| {share or 'none'} | {_counts(greedy)} | {_counts(modest)} | {first:.2f} s |")
+        waited = "never served" if math.isnan(first) else f"{first:.2f} s"
+        rows.append(f"| {share or 'none'} | {_counts(greedy)} | {_counts(modest)} | {waited} |")
     return "\n".join(rows)
 
 

@@ -40,7 +40,6 @@ _FLAGS = ("--drain-delay-seconds", "0", "--drain-seconds", "1")
 #: Nobody leaves by itself.
 _FOR_EVER = (1e6, 1e6)
 _ROAMING = (1.0, 3.0)
-_UNSAVED = "410"
 #: In which the readers begin, so that they do not move in step.
 _BEGIN_SECONDS = 1.0
 
@@ -211,10 +210,12 @@ class _Rig:
             second_generations=generations - len(readers),
         )
         if len(self._replicas) > 1:
-            # Whoever is told 410 had events of the dead process that were not in the store yet.
-            kept = [(reader.path, reader.ledger.last) for reader in readers if reader.verdict != _UNSAVED]
-            toll.kept = sum(last for _, last in kept)
-            toll.replayed = await replayed(kept, [replica.port for replica in self._replicas], self._plan.tokens)
+            had = [(reader.path, reader.ledger.last) for reader in readers]
+            found = await replayed(had, [replica.port for replica in self._replicas], self._plan.tokens)
+            toll.replayed = sum(least for least, _ in found)
+            # Others may have had events that the dead process had not stored: they are told 410, or the error.
+            of_reader = zip(readers, found, strict=True)
+            toll.kept = sum(one.ledger.last if one.verdict == WHOLE else most for one, (_, most) in of_reader)
         return toll
 
 

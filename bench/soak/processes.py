@@ -104,10 +104,15 @@ class Proxy:
         bad = (b'"level": "error"', b'"level": "critical"')
         with self.log.open("rb") as file:
             return [
-                line.decode(errors="replace").strip()[:300]
+                _shortened(line.decode(errors="replace").strip())
                 for line in file
                 if not line.startswith(b"{") or any(sign in line for sign in bad)
             ]
+
+
+def _shortened(line: str) -> str:
+    """Its beginning and, of a traceback, the end, where the error stands."""
+    return line if len(line) <= 1000 else f"{line[:200]} … {line[-800:]}"
 
 
 @contextlib.contextmanager

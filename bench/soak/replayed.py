@@ -15,19 +15,20 @@ _READ_BYTES = 65_536
 _AT_ONCE = 16
 
 
-async def replayed(kept: Sequence[tuple[str, int]], ports: Sequence[int], tokens: int) -> int:
-    """How many of the events that readers had can be had again from each of the replicas on *ports*.
+async def replayed(had: Sequence[tuple[str, int]], ports: Sequence[int], tokens: int) -> list[tuple[int, int]]:
+    """Of each stream, how many of the events that its reader *had* each replica on *ports* has, and any of them.
 
-    *kept*: where a stream is, and the number of the last event that its reader had. Of a stream that comes back with a
+    *had*: where a stream is, and the number of the last event that its reader had. Of a stream that comes back with a
     gap, a double or another's text, nothing counts.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def least(path: str, last: int) -> int:
+    async def of(path: str, last: int) -> tuple[int, int]:
         async with gate:
-            return min([min(last, await _last_of(path, port, tokens)) for port in ports])
+            found = [min(last, await _last_of(path, port, tokens)) for port in ports] if path else [0]
+        return min(found), max(found)
 
-    return sum(await asyncio.gather(*(least(path, last) for path, last in kept if path)))
+    return await asyncio.gather(*(of(path, last) for path, last in had))
 
 
 async def _last_of(path: str, port: int, tokens: int) -> int:
