@@ -451,14 +451,26 @@ async def test_nobody_waits_for_a_slow_store_longer_than_said(
             await asking
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
+            StoreUnavailable,
+        ),
+        (AttributeError("'NoneType' object has no attribute 'writelines'"), StoreUnavailable),
+        (RuntimeError("no running event loop"), RuntimeError),
+        (AttributeError("'Redis' object has no attribute 'nothing'"), AttributeError),
+    ],
+)
 async def test_a_connection_that_is_closed_already_is_a_store_that_is_away(
-    here: RedisJournal, monkeypatch: pytest.MonkeyPatch
+    here: RedisJournal, monkeypatch: pytest.MonkeyPatch, error: Exception, told: type[Exception]
 ) -> None:
-    """The event loop says so with a RuntimeError, no error of sockets: what was to be written is written later."""
+    """Neither the event loop nor redis-py says so with an error of sockets: what was to be written is written later."""
 
     async def execute(*_command: object) -> None:
-        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+        raise error
 
     monkeypatch.setattr(here._link._client, "execute_command", execute)  # noqa: SLF001  where the loop's error comes up
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(told):
         await here._link.run(("PING",))  # noqa: SLF001
