@@ -37,6 +37,7 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
     del receive
     if scope["method"] == "POST":
         _plant(scope["query_string"].decode().removeprefix("what="))
+    await asyncio.sleep(0)  # whoever a timer has woken in this very turn sleeps again before it is counted
     body = json.dumps(_census()).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
