@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
-from .playground_browser import Driver, Page, demo, driving
+from .playground_browser import Driver, Page, demo
+from .playground_fixtures import make_driver, make_url
 from .streaming import DONE, Upstream, body, chunk, proxied, start
 from .test_playground_page import QUICK, READY, said, texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+url, driver = make_url(), make_driver()
+
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def driver() -> AsyncIterator[Driver]:
-    """One Chromium for all tests."""
-    async with driving() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def url() -> AsyncIterator[str]:
-    """The page of a demo."""
-    async with demo() as running:
-        yield running
 
 
 async def hostile(upstream: Upstream, scope: Scope, _receive: Receive, send: Send) -> None:

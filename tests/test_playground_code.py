@@ -8,22 +8,24 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 
 import sse_proxy
 from sse_proxy.core.framers.event_stream import Framer
 from sse_proxy.demo import expected_text
 
 from .conftest import LIMIT_SECONDS, require_component
-from .playground_browser import Driver, demo, driving
+from .playground_browser import Driver
+from .playground_fixtures import make_driver, make_url
 from .test_playground_page import QUICK, READY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+url, driver = make_url(), make_driver()
 
 STATIC = Path(sse_proxy.__file__).parent / "playground" / "static"
 JS = Path(__file__).parent / "js"
@@ -52,20 +54,6 @@ console.log(isStreaming.value ? "it still streams" : response.value);
 """
 
 Job = tuple[str, str]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def url() -> AsyncIterator[str]:
-    """The page of a demo."""
-    async with demo() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def driver() -> AsyncIterator[Driver]:
-    """A Chromium."""
-    async with driving() as running:
-        yield running
 
 
 async def shown(driver: Driver, url: str) -> dict[Job, str]:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
-from .playground_browser import DESKTOP, PHONE, Driver, Page, demo, driving
+from .playground_browser import DESKTOP, PHONE, Driver, Page
+from .playground_fixtures import make_driver, make_url
 from .test_playground_page import QUICK, READY, counted, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def driver() -> AsyncIterator[Driver]:
-    """One Chromium for all tests."""
-    async with driving() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def url() -> AsyncIterator[str]:
-    """The page of a demo."""
-    async with demo() as running:
-        yield running
+url, driver = make_url(), make_driver()
 
 
 @pytest.mark.parametrize(

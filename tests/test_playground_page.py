@@ -11,29 +11,18 @@ import pytest_asyncio
 from sse_proxy.demo import expected_text
 from sse_proxy.demo.defects import DEFECTS
 
-from .playground_browser import DESKTOP, PHONE, Driver, Page, demo, driving
+from .playground_browser import DESKTOP, PHONE, Driver, Page
+from .playground_fixtures import make_driver, make_url
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+url, driver = make_url(), make_driver()
 
 #: A lane that the page itself gave up, or that broke off as it was told.
 GIVEN_UP = r"^failed: net::ERR_ABORTED http://127\.0\.0\.1"
 BROKEN = r"ERR_INCOMPLETE_CHUNKED_ENCODING"
 QUICK: dict[str, Any] = {"tokens": "8", "gap": "0"}
 READY = "return document.body.dataset.ready"
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def url() -> AsyncIterator[str]:
-    """The page of a demo."""
-    async with demo() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def driver() -> AsyncIterator[Driver]:
-    """One Chromium for all tests."""
-    async with driving() as running:
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

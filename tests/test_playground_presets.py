@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from .playground_browser import DESKTOP, PHONE, Driver, Page, demo, driving
+from .playground_browser import DESKTOP, PHONE, Driver, Page, demo
+from .playground_fixtures import make_driver, make_url
 from .test_playground_page import BROKEN, GIVEN_UP, QUICK, READY, counted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+url, driver = make_url(), make_driver()
 
 #: Preset → how the verdict begins, left and right.
 VERDICTS = {
@@ -42,20 +42,6 @@ _WIDE = """
 _SAID = """
     return ["upstream", "proxy"].map((lane) =>
       ["b", ".more"].map((part) => document.querySelector(`#lane-${lane} ${part}`).textContent).join(", "));"""
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def url() -> AsyncIterator[str]:
-    """The page of a demo."""
-    async with demo() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def driver() -> AsyncIterator[Driver]:
-    """One Chromium for all tests."""
-    async with driving() as running:
-        yield running
 
 
 async def figure(page: Page, label: str, pattern: str) -> None:
