@@ -111,7 +111,8 @@ class Proxy:
 
 
 def _shortened(line: str) -> str:
-    """Its beginning and, of a traceback, the end, where the error stands."""
+    """Its beginning and, of a traceback, the end, where the error stands; without where this checkout is."""
+    line = line.replace(f"{Path(__file__).parents[2]}/", "")
     return line if len(line) <= 1000 else f"{line[:200]} … {line[-800:]}"
 
 
