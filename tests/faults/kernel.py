@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ def _command(*program: str) -> list[str]:
     return ["unshare", "--net", "sh", "-c", _INSIDE, "sh", *program]
 
 
+@functools.cache
 def is_possible() -> bool:
     """Whether this is root with all `TOOLS`, in a kernel that lets it use them."""
     if sys.platform != "linux" or os.geteuid() or not all(shutil.which(tool, path=_PLACES) for tool in TOOLS):
